@@ -1,0 +1,203 @@
+//! A flattr: one like that counts. One patron, one object, one month.
+//!
+//! Owns the key under which a like counts at most once, the rule that says in which month it counts, and what a like, a
+//! repeat, an unlike and a strike do to it. Source: docs/money.md, "What counts".
+
+use super::identity::ObjectRef;
+use super::time::{Month, Timestamp};
+
+/// The identity of a flattr across the whole federation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// URI of the instance actor of the patron's home.
+    pub home: String,
+    /// URI of the patron's actor.
+    pub patron: String,
+    pub object: ObjectRef,
+    pub month: Month,
+}
+
+impl Key {
+    /// The text that is hashed: `home || patron || platform || object id || month`, joined by line feeds.
+    pub fn text(&self) -> String {
+        let Key { home, patron, object, month } = self;
+        format!("{home}\n{patron}\n{}\n{}\n{month}", object.platform(), object.object())
+    }
+}
+
+/// Where a like came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A Like activity by the patron's own actor or a proved account.
+    Fediverse,
+    /// A favourite read through the platform's API.
+    Platform,
+    /// A favourite read from the platform's export file.
+    Export,
+    /// The button on our own page.
+    Page,
+}
+
+impl Source {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Source::Fediverse => "fediverse",
+            Source::Platform => "platform",
+            Source::Export => "export",
+            Source::Page => "page",
+        }
+    }
+}
+
+/// The life of a flattr until its month is frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Takes part in the division.
+    Counting,
+    /// Taken back by an unlike; the record is kept.
+    TakenBack,
+    /// Struck out by the patron; no repeat of the like brings it back.
+    Struck,
+    /// The patron's own object: never counts.
+    Own,
+    /// The creator refuses to be bridged, or the object is gone: does not count.
+    Refused,
+}
+
+impl Standing {
+    pub const ALL: [Standing; 5] =
+        [Standing::Counting, Standing::TakenBack, Standing::Struck, Standing::Own, Standing::Refused];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Standing::Counting => "counting",
+            Standing::TakenBack => "taken_back",
+            Standing::Struck => "struck",
+            Standing::Own => "own",
+            Standing::Refused => "refused",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Standing> {
+        Standing::ALL.into_iter().find(|standing| standing.as_str() == text)
+    }
+}
+
+/// What happened to a like before the freeze.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    Liked,
+    Unliked,
+    StruckOut,
+}
+
+/// The whole life of a flattr at a glance. Every step is legal: the world may repeat itself in any order.
+pub fn step(standing: Standing, event: Event) -> Standing {
+    use Event::*;
+    use Standing::*;
+    match (standing, event) {
+        (Counting, Liked) => Counting,
+        (Counting, Unliked) => TakenBack,
+        (TakenBack, Liked) => Counting,
+        (TakenBack, Unliked) => TakenBack,
+        (Counting | TakenBack, StruckOut) => Struck,
+        (Struck, Liked | Unliked | StruckOut) => Struck,
+        (Own, Liked | Unliked | StruckOut) => Own,
+        (Refused, Liked | Unliked | StruckOut) => Refused,
+    }
+}
+
+/// What the decision about a new like needs to know of the object and the patron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// The object belongs to an identity that the patron has claimed, or to the patron's own actor.
+    pub is_own: bool,
+    /// The owner refuses to be bridged, or the object is deleted.
+    pub is_refused: bool,
+}
+
+/// The standing of a flattr that is recorded for the first time.
+pub fn first_standing(circumstances: Circumstances) -> Standing {
+    match circumstances {
+        Circumstances { is_own: true, .. } => Standing::Own,
+        Circumstances { is_refused: true, .. } => Standing::Refused,
+        _ => Standing::Counting,
+    }
+}
+
+/// The month in which a like counts.
+///
+/// - `received_at`: when the patron's home saw it.
+/// - `liked_at`: the time that the platform or the activity gives, if any. It matters only in the 72 hours after a
+///   cut-off: a like from before the cut-off that is seen inside them still counts in the old month. It never reopens an
+///   older one.
+/// - `is_frozen`: whether a month is already divided here; what is frozen stays frozen even if the clock was late.
+pub fn month_of(
+    received_at: Timestamp,
+    liked_at: Option<Timestamp>,
+    mut is_frozen: impl FnMut(Month) -> bool,
+) -> Month {
+    let mut current = Month::containing(received_at);
+    let old = current.previous();
+    let in_grace = received_at < old.freeze();
+    let liked_before = liked_at.is_some_and(|at| at < old.cut_off());
+    if in_grace && liked_before && !is_frozen(old) {
+        return old;
+    }
+    while is_frozen(current) {
+        current = current.next();
+    }
+    current
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn month(received_at: &str, liked_at: Option<&str>) -> String {
+        let liked_at = liked_at.map(|at| at.parse().unwrap());
+        month_of(received_at.parse().unwrap(), liked_at, |_| false).to_string()
+    }
+
+    #[test]
+    fn a_like_counts_in_the_month_in_which_it_is_seen() {
+        assert_eq!(month("2013-06-30T23:59:59Z", None), "2013-06");
+        assert_eq!(month("2013-07-01T00:00:00Z", None), "2013-07");
+        assert_eq!(month("2013-06-20T00:00:00Z", Some("2011-01-01T00:00:00Z")), "2013-06");
+    }
+
+    #[test]
+    fn a_like_from_before_the_cut_off_counts_in_the_old_month_inside_the_grace_window() {
+        assert_eq!(month("2013-07-03T23:59:59Z", Some("2013-06-30T12:00:00Z")), "2013-06");
+        assert_eq!(month("2013-07-04T00:00:00Z", Some("2013-06-30T12:00:00Z")), "2013-07");
+        assert_eq!(month("2013-07-02T00:00:00Z", Some("2013-07-01T00:00:00Z")), "2013-07");
+    }
+
+    #[test]
+    fn an_old_platform_time_never_reopens_an_older_month() {
+        assert_eq!(month("2013-07-02T00:00:00Z", Some("2013-04-01T00:00:00Z")), "2013-06");
+    }
+
+    #[test]
+    fn a_frozen_month_takes_no_more_likes() {
+        let june: Month = "2013-06".parse().unwrap();
+        let received = "2013-07-02T00:00:00Z".parse().unwrap();
+        let liked = Some("2013-06-30T00:00:00Z".parse().unwrap());
+        assert_eq!(month_of(received, liked, |month| month == june).to_string(), "2013-07");
+    }
+
+    #[test]
+    fn undo_and_like_again_is_one_flattr_but_a_strike_is_final() {
+        use Event::*;
+        let run = |events: &[Event]| events.iter().fold(Standing::Counting, |standing, event| step(standing, *event));
+        assert_eq!(run(&[Unliked, Liked]), Standing::Counting);
+        assert_eq!(run(&[Unliked, Liked, Unliked]), Standing::TakenBack);
+        assert_eq!(run(&[StruckOut, Liked]), Standing::Struck);
+    }
+
+    #[test]
+    fn own_objects_never_count() {
+        let own = Circumstances { is_own: true, is_refused: false };
+        assert_eq!(step(first_standing(own), Event::Liked), Standing::Own);
+    }
+}

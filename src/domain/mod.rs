@@ -1,0 +1,15 @@
+//! What is true: the rules of money, months and likes, as plain functions over plain values.
+//!
+//! Owns every invariant of the product that can be stated without naming a database or a network. Must not know tokio,
+//! diesel, actix, reqwest, files, the clock or randomness (the tidy test enforces it), so that the server, the property
+//! tests and a simulation run the same code.
+//!
+//! Read in this order: [`money`] and [`time`], then [`flattr`] and [`share`], then [`ledger`].
+
+pub mod flattr;
+pub mod id;
+pub mod identity;
+pub mod ledger;
+pub mod money;
+pub mod share;
+pub mod time;
