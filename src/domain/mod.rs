@@ -6,6 +6,7 @@
 //!
 //! Read in this order: [`money`] and [`time`], then [`flattr`] and [`share`], then [`ledger`].
 
+pub mod commitment;
 pub mod flattr;
 pub mod id;
 pub mod identity;

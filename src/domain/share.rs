@@ -20,38 +20,49 @@ use super::money::Amount;
 /// Ties in the remainder go by the SHA-256 of home, month and key, compared as unsigned bytes, which favours nobody.
 pub fn apportion(budget: Amount, flattrs: &[flattr::Key], weights: &[u32]) -> Vec<Amount> {
     assert_eq!(flattrs.len(), weights.len(), "one weight for each flattr");
-    assert!(budget.units() >= 0, "a budget is never negative");
+    let weights: Vec<i64> = weights.iter().map(|weight| i64::from(*weight)).collect();
+    largest_remainder(budget, &weights, |index| tie_digest(&flattrs[index]))
+}
+
+/// Divides `amount` in proportion to `weights`, by largest remainder: also for partial payments over statement lines.
+///
+/// - `amount` and `weights`: not negative.
+/// - `tie`: a digest for each index; of equal remainders the smaller digest receives first.
+/// - returns: one part for each weight, same order; the sum is exactly `amount`. Empty when the weights sum to zero.
+pub fn largest_remainder(amount: Amount, weights: &[i64], tie: impl Fn(usize) -> [u8; 32]) -> Vec<Amount> {
+    assert!(amount.units() >= 0, "what is divided is never negative");
+    assert!(weights.iter().all(|weight| *weight >= 0), "weights are never negative");
     let total_weight: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
     if total_weight == 0 {
         return Vec::new();
     }
-    let budget_units = i128::from(budget.units());
-    let mut shares = Vec::with_capacity(flattrs.len());
-    let mut remainders = Vec::with_capacity(flattrs.len());
+    let whole = i128::from(amount.units());
+    let mut parts = Vec::with_capacity(weights.len());
+    let mut remainders = Vec::with_capacity(weights.len());
     for (index, weight) in weights.iter().enumerate() {
-        let product = i128::from(*weight) * budget_units;
-        shares.push(product / total_weight);
+        let product = i128::from(*weight) * whole;
+        parts.push(product / total_weight);
         let remainder = product % total_weight;
         if remainder > 0 {
-            remainders.push((std::cmp::Reverse(remainder), tie_digest(&flattrs[index]), index));
+            remainders.push((std::cmp::Reverse(remainder), tie(index), index));
         }
     }
-    let left_over = budget_units - shares.iter().sum::<i128>();
+    let left_over = whole - parts.iter().sum::<i128>();
     remainders.sort_unstable();
-    let left_over = usize::try_from(left_over).expect("less is left over than there are flattrs");
+    let left_over = usize::try_from(left_over).expect("less is left over than there are parts");
     for (_, _, index) in remainders.iter().take(left_over) {
-        shares[*index] += 1;
+        parts[*index] += 1;
     }
-    let shares: Vec<Amount> = shares
+    let parts: Vec<Amount> = parts
         .into_iter()
         .map(|units| {
-            let units = i64::try_from(units).expect("a share is at most the budget");
-            Amount::from_units(units, budget.currency())
+            let units = i64::try_from(units).expect("a part is at most the whole");
+            Amount::from_units(units, amount.currency())
         })
         .collect();
-    let sum = Amount::sum(shares.iter().copied(), budget.currency());
-    assert_eq!(sum, Some(budget), "the shares of a month sum to the budget");
-    shares
+    let sum = Amount::sum(parts.iter().copied(), amount.currency());
+    assert_eq!(sum, Some(amount), "the parts sum to the whole");
+    parts
 }
 
 /// `SHA-256("fedflattr/share/1" || home || month || flattr key)`, joined by line feeds.

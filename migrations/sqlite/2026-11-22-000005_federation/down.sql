@@ -1,0 +1,5 @@
+DROP TABLE outbox_events;
+DROP TABLE deliveries;
+DROP TABLE outgoing;
+DROP TABLE follows;
+DROP TABLE inbox;

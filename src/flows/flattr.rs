@@ -1,0 +1,163 @@
+//! Flattring: a like by a patron, from whatever source, becomes a flattr of a month; or is taken back, or struck out.
+//!
+//! Owns that all sources meet here: a Like activity, a platform's favourite and the button on our page are the same value
+//! and count once. The payee is the owner that this instance knows of the object, never what a peer says.
+
+use crate::domain::flattr::{self, Circumstances, Event, Source, Standing, first_standing};
+use crate::domain::id::{ObjectId, PatronId};
+use crate::domain::time::{Month, Timestamp};
+use crate::storage::likes::{self, NewFlattr};
+use crate::storage::people::Patron;
+use crate::storage::{self, Tx, flow_error, identities, months, outbox, people};
+
+#[derive(Debug, thiserror::Error)]
+pub enum FlattrError {
+    #[error("there is no patron with the id {0}")]
+    NoSuchPatron(PatronId),
+    #[error("there is no object with the id {0}")]
+    NoSuchObject(ObjectId),
+    #[error("there is no flattr of this patron for this object in an open month")]
+    NoSuchFlattr,
+    #[error("could not read or write flattrs")]
+    Storage(#[from] storage::Error),
+}
+
+flow_error!(FlattrError);
+
+/// A like by a patron, whatever its source.
+#[derive(Clone, Debug)]
+pub struct PatronLike {
+    pub patron: PatronId,
+    pub object: ObjectId,
+    pub source: Source,
+    /// When this instance saw it; its inbox time for an activity.
+    pub received_at: Timestamp,
+    /// When the platform or the activity says it happened.
+    pub liked_at: Option<Timestamp>,
+    /// The id of the Like activity, for one that came as an activity.
+    pub like_uri: Option<String>,
+}
+
+/// What became of a like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// A flattr that was not there before, in this month.
+    New { month: Month, standing: Standing },
+    /// The flattr was there; this is how it stands now.
+    Known { month: Month, standing: Standing },
+    /// The like was taken back before it came.
+    UndoneBefore,
+}
+
+/// Whether a month is divided, or about to be: no like may enter it any more.
+pub fn is_frozen(tx: &mut Tx, month: Month) -> Result<bool, storage::Error> {
+    let stage = months::month(tx, month)?.map(|row| row.stage);
+    Ok(stage.is_some_and(|stage| !matches!(stage.as_str(), "cutting" | "cut_off")))
+}
+
+/// The oldest month that still takes likes and unlikes.
+pub fn open_since(tx: &mut Tx, now: Timestamp) -> Result<Month, storage::Error> {
+    let current = Month::containing(now);
+    let old = current.previous();
+    Ok(if is_frozen(tx, old)? || now >= old.freeze() { current } else { old })
+}
+
+/// Records a like as a flattr. A repeat changes nothing.
+pub fn record(tx: &mut Tx, like: &PatronLike) -> Result<Recorded, FlattrError> {
+    let patron = people::patron(tx, like.patron)?.ok_or(FlattrError::NoSuchPatron(like.patron))?;
+    let object = identities::object(tx, like.object)?.ok_or(FlattrError::NoSuchObject(like.object))?;
+    if let Some(like_uri) = &like.like_uri {
+        let actor = people::actor(tx, patron.actor_id)?.ok_or(FlattrError::NoSuchPatron(like.patron))?;
+        if likes::was_undone(tx, like_uri, &actor.uri)? {
+            return Ok(Recorded::UndoneBefore);
+        }
+    }
+    let current = Month::containing(like.received_at);
+    let mut frozen = Vec::new();
+    for month in [current.previous(), current, current.next()] {
+        if is_frozen(tx, month)? {
+            frozen.push(month);
+        }
+    }
+    let month = flattr::month_of(like.received_at, like.liked_at, |month| frozen.contains(&month));
+    let standing = first_standing(circumstances(tx, &patron, &object)?);
+    let new = NewFlattr {
+        patron: patron.id,
+        object: object.id,
+        month,
+        standing,
+        source: like.source,
+        received_at: like.received_at,
+        liked_at: like.liked_at,
+        like_uri: like.like_uri.as_deref(),
+    };
+    if let Some(id) = likes::make_flattr(tx, &new)? {
+        if standing == Standing::Counting {
+            outbox::push_event(tx, "like", &id.to_string(), like.received_at)?;
+        }
+        return Ok(Recorded::New { month, standing });
+    }
+    let known = likes::flattr_by_key(tx, patron.id, object.id, month)?.ok_or(FlattrError::NoSuchFlattr)?;
+    let before = known.standing()?;
+    let after = flattr::step(before, Event::Liked);
+    if after != before {
+        likes::set_standing(tx, known.id, after, like.like_uri.as_deref())?;
+        outbox::push_event(tx, "like", &known.id.to_string(), like.received_at)?;
+    }
+    Ok(Recorded::Known { month, standing: after })
+}
+
+/// Own objects never count, nor those of an identity that refuses, nor what is deleted.
+fn circumstances(
+    tx: &mut Tx,
+    patron: &Patron,
+    object: &identities::Object,
+) -> Result<Circumstances, storage::Error> {
+    let mut circumstances = Circumstances { is_own: false, is_refused: object.is_deleted };
+    if let Some(owner) = object.owner() {
+        let identity = identities::identity(tx, owner)?;
+        circumstances.is_refused |= identity.is_some_and(|identity| identity.is_refused);
+        if let Some(creator) = identities::verified_claim(tx, owner)?.and_then(|claim| claim.creator()) {
+            let creator = people::creator(tx, creator)?;
+            circumstances.is_own = creator.is_some_and(|creator| creator.login_id == patron.login_id);
+        }
+    }
+    Ok(circumstances)
+}
+
+/// Takes a like back. Until the freeze this removes the flattr, whenever it was written; afterwards it has no effect.
+pub fn take_back(
+    tx: &mut Tx,
+    patron: PatronId,
+    object: ObjectId,
+    now: Timestamp,
+) -> Result<Option<Standing>, FlattrError> {
+    change(tx, patron, object, Event::Unliked, now)
+}
+
+/// Strikes a flattr out for the month; no repeat of the like brings it back.
+pub fn strike_out(tx: &mut Tx, patron: PatronId, object: ObjectId, now: Timestamp) -> Result<Standing, FlattrError> {
+    change(tx, patron, object, Event::StruckOut, now)?.ok_or(FlattrError::NoSuchFlattr)
+}
+
+fn change(
+    tx: &mut Tx,
+    patron: PatronId,
+    object: ObjectId,
+    event: Event,
+    now: Timestamp,
+) -> Result<Option<Standing>, FlattrError> {
+    let Some(known) = likes::latest_flattr(tx, patron, object)? else { return Ok(None) };
+    if known.month()? < open_since(tx, now)? {
+        return Ok(None);
+    }
+    let before = known.standing()?;
+    let after = flattr::step(before, event);
+    if after != before {
+        likes::set_standing(tx, known.id, after, None)?;
+        if before == Standing::Counting {
+            outbox::push_event(tx, "undo_like", &known.id.to_string(), now)?;
+        }
+    }
+    Ok(Some(after))
+}

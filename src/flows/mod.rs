@@ -1,0 +1,134 @@
+//! What happens: one file for each verb of the product.
+//!
+//! Owns the transaction boundary: each public function runs inside one [`crate::storage::Tx`] and is load, decide, save.
+//! A flow that wants something to happen later writes a row in the same transaction. Must not know HTTP, JSON of
+//! activities, the clock or randomness: time, seeds and tokens are handed in.
+//!
+//! A month in order: [`register`], [`fund`], [`notice`], [`flattr`], [`close_month`], [`pay_out`]; [`audit`] proves it.
+
+pub mod audit;
+pub mod close_month;
+pub mod flattr;
+pub mod fund;
+pub mod notice;
+pub mod pay_out;
+pub mod register;
+
+use crate::domain::money::{Amount, Currency};
+
+/// What a flow may know of the instance that it runs on.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// `https://node.example`, without a slash at the end.
+    pub base_url: String,
+    /// `node.example`, with the port where it is not the scheme's own.
+    pub host: String,
+    pub policy: Policy,
+}
+
+/// The operator's choices about money.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub currency: Currency,
+    pub minimum_budget: Amount,
+    pub minimum_payout: Amount,
+    /// Months after month end at which a share that waits for its creator goes back to the patron: 1 to 12.
+    pub unclaimed_expiry_months: u32,
+    /// Taken once from a budget before it is divided, in hundredths of a percent.
+    pub patron_fee_basis_points: u32,
+    /// Taken from what a creator receives, in hundredths of a percent, rounded in the creator's favour.
+    pub creator_fee_basis_points: u32,
+}
+
+impl Policy {
+    /// `basis_points` of an amount, rounded down.
+    pub fn fee(amount: Amount, basis_points: u32) -> Amount {
+        let units = i128::from(amount.units()) * i128::from(basis_points) / 10_000;
+        Amount::from_units(i64::try_from(units).expect("a fee is at most the amount"), amount.currency())
+    }
+}
+
+impl Instance {
+    /// URI of the actor that stands for this instance: it signs every settlement activity.
+    pub fn uri(&self) -> String {
+        format!("{}/instance", self.base_url)
+    }
+
+    pub fn patron_uri(&self, name: &str) -> String {
+        format!("{}/users/{name}", self.base_url)
+    }
+
+    pub fn creator_uri(&self, name: &str) -> String {
+        format!("{}/creators/{name}", self.base_url)
+    }
+
+    pub fn bridged_actor_uri(&self, platform: &str, account: &str) -> String {
+        format!("{}/bridge/{platform}/{}", self.base_url, encode_segment(account))
+    }
+
+    pub fn object_uri(&self, platform: &str, object: &str) -> String {
+        format!("{}/bridge/{platform}/objects/{}", self.base_url, encode_segment(object))
+    }
+
+    /// The platform and object id behind a URI of ours, if it is one.
+    pub fn parse_object_uri(&self, uri: &str) -> Option<crate::domain::identity::ObjectRef> {
+        let path = uri.strip_prefix(&self.base_url)?.strip_prefix("/bridge/")?;
+        let (platform, object) = path.split_once("/objects/")?;
+        crate::domain::identity::ObjectRef::new(platform.parse().ok()?, &decode_segment(object)?).ok()
+    }
+}
+
+/// Ids of platforms carry `@`, `:` and more; in a path only unreserved characters stand for themselves (RFC 3986, 2.3).
+pub fn encode_segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Undoes [`encode_segment`]. `None` for what it never writes: a slash, a bad escape, bytes that are not UTF-8.
+pub fn decode_segment(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        match first {
+            b'/' | b'?' | b'#' => return None,
+            b'%' => {
+                let (digits, tail) = rest.split_at_checked(2)?;
+                bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+                rest = tail;
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_segments_read_back() {
+        for text in ["2654@N00", "soundcloud:tracks:1", "a/b", "ü %", "plain-1_2.3~4"] {
+            assert_eq!(decode_segment(&encode_segment(text)).as_deref(), Some(text));
+            assert!(!encode_segment(text).contains('/'));
+        }
+        for text in ["a/b", "%", "%4", "%zz", "%ff", "a?b", "a#b"] {
+            assert_eq!(decode_segment(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn fees_are_rounded_down() {
+        let amount = Amount::from_units(999_999, Currency::EUR);
+        assert_eq!(Policy::fee(amount, 1_000).units(), 99_999);
+        assert_eq!(Policy::fee(amount, 0).units(), 0);
+        assert_eq!(Policy::fee(amount, 10_000), amount);
+    }
+}

@@ -1,0 +1,103 @@
+//! Noticing: what a platform says of an account or a post becomes an identity, an object and a bridged actor here.
+//!
+//! Owns the rule that the stable id decides: a rename changes the handle of the same actor. A post that is new is told to
+//! the followers of its author's actor.
+
+use crate::domain::identity::{ExternalId, ObjectRef};
+use crate::domain::time::Timestamp;
+use crate::flows::{Instance, register};
+use crate::storage::identities::{Identity, Object, SeenIdentity, SeenObject};
+use crate::storage::people::ActorKind;
+use crate::storage::{self, Tx, identities, inbox, outbox, people};
+
+/// A post, with its author where the platform names one.
+#[derive(Clone, Debug)]
+pub struct SeenPost {
+    pub object: ObjectRef,
+    pub owner: Option<SeenIdentity>,
+    pub title: String,
+    pub url: String,
+    pub published_at: Option<Timestamp>,
+}
+
+/// The user name of a bridged actor: `torvalds.github`, reduced to what fediverse handles can carry.
+pub fn bridged_username(handle: &str, id: &ExternalId) -> String {
+    let plain: String = handle
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' })
+        .collect();
+    let plain = plain.trim_matches(|c| matches!(c, '.' | '-'));
+    if plain.is_empty() { format!("{}.{}", encode(id.account()), id.platform()) } else { format!("{plain}.{}", id.platform()) }
+}
+
+fn encode(account: &str) -> String {
+    account.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+}
+
+/// Stores what a platform says of an account, with its bridged actor.
+pub fn identity(
+    tx: &mut Tx,
+    instance: &Instance,
+    seen: &SeenIdentity,
+    now: Timestamp,
+) -> Result<Identity, storage::Error> {
+    let mut identity = identities::save_identity(tx, seen, now)?;
+    let username = bridged_username(&seen.handle, &seen.external_id);
+    let label = seen.external_id.platform().label();
+    match identity.actor_id {
+        None => {
+            let uri = instance.bridged_actor_uri(seen.external_id.platform().slug(), seen.external_id.account());
+            let summary = format!("A proxy of a public {label} account. Its owner has not claimed it.");
+            let name = &seen.display_name;
+            let kind = ActorKind::Bridged;
+            let actor =
+                register::make_local_actor(tx, instance, &uri, kind, "Person", &username, name, &summary, now)?;
+            identities::set_identity_actor(tx, identity.id, actor)?;
+            identity.actor_id = Some(actor.0);
+        }
+        Some(actor) => {
+            let actor = crate::domain::id::ActorId(actor);
+            let known = people::actor(tx, actor)?.ok_or_else(|| storage::Error::corrupt("actor", actor))?;
+            if known.username != username || known.display_name != seen.display_name {
+                people::rename_actor(tx, actor, &username, &seen.display_name, &known.summary)?;
+            }
+        }
+    }
+    Ok(identity)
+}
+
+/// Stores what a platform says of a post, and lets the followers of its author know when it is new.
+pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -> Result<Object, storage::Error> {
+    let owner = match &seen.owner {
+        Some(owner) => Some(identity(tx, instance, owner, now)?),
+        None => None,
+    };
+    let seen = SeenObject {
+        object: seen.object.clone(),
+        owner: owner.as_ref().map(|owner| owner.id),
+        title: seen.title.clone(),
+        url: seen.url.clone(),
+        published_at: seen.published_at,
+    };
+    let (object, is_new) = identities::save_object(tx, &seen, now)?;
+    if let Some(actor) = owner.and_then(|owner| owner.actor_id).filter(|_| is_new) {
+        if inbox::count_followers(tx, crate::domain::id::ActorId(actor))? > 0 {
+            outbox::push_event(tx, "create", &object.id.to_string(), now)?;
+        }
+    }
+    Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_become_user_names() {
+        let id: ExternalId = "flickr:2654@N00".parse().unwrap();
+        assert_eq!(bridged_username("Torvalds", &id), "torvalds.flickr");
+        assert_eq!(bridged_username("Ana Perez", &id), "ana-perez.flickr");
+        assert_eq!(bridged_username("..", &id), "2654-n00.flickr");
+    }
+}

@@ -1,0 +1,249 @@
+//! Accounts on platforms, their posts, and the claims on them.
+
+use diesel::prelude::*;
+
+use super::schema::{claims, identities, objects};
+use super::{Error, Result, Tx};
+use crate::domain::id::{ActorId, CreatorId, IdentityId, ObjectId};
+use crate::domain::identity::{ExternalId, ObjectRef};
+use crate::domain::time::Timestamp;
+
+#[derive(Debug, Clone, Queryable)]
+pub struct Identity {
+    #[diesel(deserialize_as = i64)]
+    pub id: IdentityId,
+    pub platform: String,
+    pub account: String,
+    pub handle: String,
+    pub display_name: String,
+    pub profile_url: String,
+    pub avatar_url: Option<String>,
+    pub bio: String,
+    pub actor_id: Option<i64>,
+    pub is_refused: bool,
+    pub seen_at: i64,
+}
+
+impl Identity {
+    pub fn external_id(&self) -> Result<ExternalId> {
+        let corrupt = |_| Error::corrupt("identity", format!("{}:{}", self.platform, self.account));
+        ExternalId::new(self.platform.parse().map_err(corrupt)?, &self.account).map_err(corrupt)
+    }
+}
+
+/// What a platform says of an account.
+#[derive(Debug, Clone)]
+pub struct SeenIdentity {
+    pub external_id: ExternalId,
+    pub handle: String,
+    pub display_name: String,
+    pub profile_url: String,
+    pub avatar_url: Option<String>,
+    pub bio: String,
+}
+
+/// Stores what a platform says of an account; a rename changes the handle, never the id.
+pub fn save_identity(tx: &mut Tx, seen: &SeenIdentity, now: Timestamp) -> Result<Identity> {
+    let values = (
+        identities::handle.eq(&seen.handle),
+        identities::display_name.eq(&seen.display_name),
+        identities::profile_url.eq(&seen.profile_url),
+        identities::avatar_url.eq(&seen.avatar_url),
+        identities::bio.eq(&seen.bio),
+        identities::seen_at.eq(now.micros()),
+    );
+    let key = (
+        identities::platform.eq(seen.external_id.platform().slug()),
+        identities::account.eq(seen.external_id.account()),
+        identities::is_refused.eq(false),
+    );
+    Ok(both!(tx, |db| diesel::insert_into(identities::table)
+        .values((key, values.clone()))
+        .on_conflict((identities::platform, identities::account))
+        .do_update()
+        .set(values.clone())
+        .get_result(db))?)
+}
+
+pub fn identity(tx: &mut Tx, id: IdentityId) -> Result<Option<Identity>> {
+    Ok(both!(tx, |db| identities::table.find(id.0).first(db).optional())?)
+}
+
+pub fn identity_by_external_id(tx: &mut Tx, id: &ExternalId) -> Result<Option<Identity>> {
+    Ok(both!(tx, |db| identities::table
+        .filter(identities::platform.eq(id.platform().slug()))
+        .filter(identities::account.eq(id.account()))
+        .first(db)
+        .optional())?)
+}
+
+pub fn identity_by_actor(tx: &mut Tx, actor: ActorId) -> Result<Option<Identity>> {
+    Ok(both!(tx, |db| identities::table.filter(identities::actor_id.eq(actor.0)).first(db).optional())?)
+}
+
+pub fn identities(tx: &mut Tx) -> Result<Vec<Identity>> {
+    Ok(both!(tx, |db| identities::table.order(identities::id).load(db))?)
+}
+
+pub fn set_identity_actor(tx: &mut Tx, id: IdentityId, actor: ActorId) -> Result<()> {
+    both!(tx, |db| diesel::update(identities::table.find(id.0)).set(identities::actor_id.eq(actor.0)).execute(db))?;
+    Ok(())
+}
+
+pub fn set_refused(tx: &mut Tx, id: IdentityId, is_refused: bool) -> Result<()> {
+    both!(tx, |db| diesel::update(identities::table.find(id.0))
+        .set(identities::is_refused.eq(is_refused))
+        .execute(db))?;
+    Ok(())
+}
+
+#[derive(Debug, Clone, Queryable)]
+pub struct Object {
+    #[diesel(deserialize_as = i64)]
+    pub id: ObjectId,
+    pub platform: String,
+    pub object: String,
+    pub owner_id: Option<i64>,
+    pub title: String,
+    pub url: String,
+    pub published_at: Option<i64>,
+    pub is_deleted: bool,
+    pub seen_at: i64,
+}
+
+impl Object {
+    pub fn object_ref(&self) -> Result<ObjectRef> {
+        let corrupt = |_| Error::corrupt("object", format!("{}:{}", self.platform, self.object));
+        ObjectRef::new(self.platform.parse().map_err(corrupt)?, &self.object).map_err(corrupt)
+    }
+
+    pub fn owner(&self) -> Option<IdentityId> {
+        self.owner_id.map(IdentityId)
+    }
+}
+
+/// What a platform says of a post.
+#[derive(Debug, Clone)]
+pub struct SeenObject {
+    pub object: ObjectRef,
+    pub owner: Option<IdentityId>,
+    pub title: String,
+    pub url: String,
+    pub published_at: Option<Timestamp>,
+}
+
+/// Stores what a platform says of a post, and says whether it is new. An owner that is known is never forgotten.
+pub fn save_object(tx: &mut Tx, seen: &SeenObject, now: Timestamp) -> Result<(Object, bool)> {
+    let known = object_by_ref(tx, &seen.object)?;
+    let is_new = known.is_none();
+    let owner = seen.owner.map(i64::from).or_else(|| known.and_then(|object| object.owner_id));
+    let values = (
+        objects::owner_id.eq(owner),
+        objects::title.eq(&seen.title),
+        objects::url.eq(&seen.url),
+        objects::published_at.eq(seen.published_at.map(Timestamp::micros)),
+        objects::is_deleted.eq(false),
+        objects::seen_at.eq(now.micros()),
+    );
+    let key = (objects::platform.eq(seen.object.platform().slug()), objects::object.eq(seen.object.object()));
+    let object = both!(tx, |db| diesel::insert_into(objects::table)
+        .values((key, values.clone()))
+        .on_conflict((objects::platform, objects::object))
+        .do_update()
+        .set(values.clone())
+        .get_result(db))?;
+    Ok((object, is_new))
+}
+
+pub fn object(tx: &mut Tx, id: ObjectId) -> Result<Option<Object>> {
+    Ok(both!(tx, |db| objects::table.find(id.0).first(db).optional())?)
+}
+
+pub fn object_by_ref(tx: &mut Tx, object: &ObjectRef) -> Result<Option<Object>> {
+    Ok(both!(tx, |db| objects::table
+        .filter(objects::platform.eq(object.platform().slug()))
+        .filter(objects::object.eq(object.object()))
+        .first(db)
+        .optional())?)
+}
+
+/// The newest posts of an identity.
+pub fn objects_of(tx: &mut Tx, owner: IdentityId, limit: i64) -> Result<Vec<Object>> {
+    Ok(both!(tx, |db| objects::table
+        .filter(objects::owner_id.eq(owner.0))
+        .filter(objects::is_deleted.eq(false))
+        .order(objects::id.desc())
+        .limit(limit)
+        .load(db))?)
+}
+
+#[derive(Debug, Clone, Queryable)]
+pub struct Claim {
+    pub id: i64,
+    #[diesel(deserialize_as = i64)]
+    pub identity_id: IdentityId,
+    pub creator_id: Option<i64>,
+    pub home_uri: String,
+    pub creator_uri: String,
+    pub method: String,
+    pub token: String,
+    pub state: String,
+    pub created_at: i64,
+    pub verified_at: Option<i64>,
+}
+
+impl Claim {
+    /// The creator with an account here; `None` when the creator's home is a peer.
+    pub fn creator(&self) -> Option<CreatorId> {
+        self.creator_id.map(CreatorId)
+    }
+}
+
+/// A claim to be recorded.
+pub struct NewClaim<'a> {
+    pub identity: IdentityId,
+    pub creator: Option<CreatorId>,
+    pub home_uri: &'a str,
+    pub creator_uri: &'a str,
+    pub method: &'a str,
+    pub token: &'a str,
+}
+
+pub fn make_claim(tx: &mut Tx, claim: &NewClaim, now: Timestamp) -> Result<Claim> {
+    Ok(both!(tx, |db| diesel::insert_into(claims::table)
+        .values((
+            claims::identity_id.eq(claim.identity.0),
+            claims::creator_id.eq(claim.creator.map(i64::from)),
+            claims::home_uri.eq(claim.home_uri),
+            claims::creator_uri.eq(claim.creator_uri),
+            claims::method.eq(claim.method),
+            claims::token.eq(claim.token),
+            claims::state.eq("pending"),
+            claims::created_at.eq(now.micros()),
+        ))
+        .get_result(db))?)
+}
+
+pub fn claim_by_token(tx: &mut Tx, token: &str) -> Result<Option<Claim>> {
+    Ok(both!(tx, |db| claims::table.filter(claims::token.eq(token)).first(db).optional())?)
+}
+
+/// The verified claim of an identity: its one beneficiary.
+pub fn verified_claim(tx: &mut Tx, identity: IdentityId) -> Result<Option<Claim>> {
+    Ok(both!(tx, |db| claims::table
+        .filter(claims::identity_id.eq(identity.0))
+        .filter(claims::state.eq("verified"))
+        .first(db)
+        .optional())?)
+}
+
+pub fn claims_of_creator(tx: &mut Tx, creator: CreatorId) -> Result<Vec<Claim>> {
+    Ok(both!(tx, |db| claims::table.filter(claims::creator_id.eq(creator.0)).order(claims::id).load(db))?)
+}
+
+pub fn set_claim_state(tx: &mut Tx, claim: i64, state: &str, verified_at: Option<Timestamp>) -> Result<()> {
+    both!(tx, |db| diesel::update(claims::table.find(claim))
+        .set((claims::state.eq(state), claims::verified_at.eq(verified_at.map(Timestamp::micros))))
+        .execute(db))?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The inbox: raw bytes first, processing later, nothing acknowledged is lost.
+//!
+//! Owns receiving once: one row for an activity id, with the digest of the first body that came under it.
+
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+
+use super::schema::{follows, inbox};
+use super::{Result, Tx};
+use crate::domain::id::ActorId;
+use crate::domain::time::Timestamp;
+
+/// An activity that passed the gate.
+#[derive(Debug, Clone)]
+pub struct Received {
+    pub activity_uri: String,
+    pub digest: String,
+    pub signer_uri: String,
+    pub body: String,
+    pub received_at: Timestamp,
+}
+
+/// What the inbox says to an activity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    New,
+    /// The same bytes came before.
+    Repeat,
+    /// Other bytes came before under this id; the first body stays.
+    Differs {
+        first_body: String,
+    },
+}
+
+#[derive(Debug, Clone, Queryable)]
+pub struct InboxRow {
+    pub id: i64,
+    pub activity_uri: String,
+    pub digest: String,
+    pub signer_uri: String,
+    pub body: String,
+    pub received_at: i64,
+    pub state: String,
+    pub outcome: Option<String>,
+    pub attempts: i64,
+    pub next_at: i64,
+}
+
+pub fn store(tx: &mut Tx, received: &Received) -> Result<Stored> {
+    let inserted = both!(tx, |db| diesel::insert_into(inbox::table)
+        .values((
+            inbox::activity_uri.eq(&received.activity_uri),
+            inbox::digest.eq(&received.digest),
+            inbox::signer_uri.eq(&received.signer_uri),
+            inbox::body.eq(&received.body),
+            inbox::received_at.eq(received.received_at.micros()),
+            inbox::state.eq("new"),
+            inbox::attempts.eq(0),
+            inbox::next_at.eq(received.received_at.micros()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(db))?;
+    if inserted == 1 {
+        return Ok(Stored::New);
+    }
+    let (digest, first_body): (String, String) = both!(tx, |db| inbox::table
+        .filter(inbox::activity_uri.eq(&received.activity_uri))
+        .select((inbox::digest, inbox::body))
+        .first(db))?;
+    Ok(if digest == received.digest { Stored::Repeat } else { Stored::Differs { first_body } })
+}
+
+/// The rows that wait to be processed, oldest first.
+pub fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<InboxRow>> {
+    Ok(both!(tx, |db| inbox::table
+        .filter(inbox::state.eq("new"))
+        .filter(inbox::next_at.le(now.micros()))
+        .order(inbox::id)
+        .limit(limit)
+        .load(db))?)
+}
+
+/// Ends a row, once. `false` when another worker ended it: then nothing of this transaction may stay.
+pub fn finish(tx: &mut Tx, id: i64, state: &str, outcome: &str) -> Result<bool> {
+    let changed = both!(tx, |db| diesel::update(inbox::table.find(id))
+        .filter(inbox::state.eq("new"))
+        .set((inbox::state.eq(state), inbox::outcome.eq(outcome)))
+        .execute(db))?;
+    Ok(changed == 1)
+}
+
+/// Notes a failed attempt and when to try again.
+pub fn postpone(tx: &mut Tx, id: i64, reason: &str, next_at: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(inbox::table.find(id))
+        .filter(inbox::state.eq("new"))
+        .set((inbox::outcome.eq(reason), inbox::attempts.eq(inbox::attempts + 1), inbox::next_at.eq(next_at.micros()),))
+        .execute(db))?;
+    Ok(())
+}
+
+/// How many rows that came before `before` are not processed yet. A freeze waits for them.
+pub fn open_before(tx: &mut Tx, before: Timestamp) -> Result<i64> {
+    Ok(both!(tx, |db| inbox::table
+        .filter(inbox::state.eq("new"))
+        .filter(inbox::received_at.lt(before.micros()))
+        .select(count_star())
+        .first(db))?)
+}
+
+pub fn count_by_state(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+    Ok(both!(tx, |db| inbox::table
+        .group_by(inbox::state)
+        .select((inbox::state, count_star()))
+        .order(inbox::state)
+        .load(db))?)
+}
+
+/// The newest rows, for the operator.
+pub fn newest(tx: &mut Tx, limit: i64) -> Result<Vec<InboxRow>> {
+    Ok(both!(tx, |db| inbox::table.order(inbox::id.desc()).limit(limit).load(db))?)
+}
+
+#[derive(Debug, Clone, Queryable)]
+pub struct Follow {
+    pub id: i64,
+    pub follower_uri: String,
+    pub follower_inbox: String,
+    #[diesel(deserialize_as = i64)]
+    pub followee_id: ActorId,
+    pub follow_uri: String,
+    pub created_at: i64,
+}
+
+/// Records a follow. A repeat replaces the id of the Follow and is answered again.
+pub fn save_follow(
+    tx: &mut Tx,
+    followee: ActorId,
+    follower_uri: &str,
+    follower_inbox: &str,
+    follow_uri: &str,
+    now: Timestamp,
+) -> Result<()> {
+    both!(tx, |db| diesel::insert_into(follows::table)
+        .values((
+            follows::follower_uri.eq(follower_uri),
+            follows::follower_inbox.eq(follower_inbox),
+            follows::followee_id.eq(followee.0),
+            follows::follow_uri.eq(follow_uri),
+            follows::created_at.eq(now.micros()),
+        ))
+        .on_conflict((follows::followee_id, follows::follower_uri))
+        .do_update()
+        .set((follows::follow_uri.eq(follow_uri), follows::follower_inbox.eq(follower_inbox)))
+        .execute(db))?;
+    Ok(())
+}
+
+/// Ends a follow. Says whether there was one.
+pub fn end_follow(tx: &mut Tx, followee: ActorId, follower_uri: &str) -> Result<bool> {
+    let deleted = both!(tx, |db| diesel::delete(follows::table)
+        .filter(follows::followee_id.eq(followee.0))
+        .filter(follows::follower_uri.eq(follower_uri))
+        .execute(db))?;
+    Ok(deleted == 1)
+}
+
+pub fn follow_by_uri(tx: &mut Tx, follow_uri: &str) -> Result<Option<Follow>> {
+    Ok(both!(tx, |db| follows::table.filter(follows::follow_uri.eq(follow_uri)).first(db).optional())?)
+}
+
+pub fn followers(tx: &mut Tx, followee: ActorId) -> Result<Vec<Follow>> {
+    Ok(both!(tx, |db| follows::table.filter(follows::followee_id.eq(followee.0)).order(follows::id).load(db))?)
+}
+
+pub fn count_followers(tx: &mut Tx, followee: ActorId) -> Result<i64> {
+    Ok(both!(tx, |db| follows::table.filter(follows::followee_id.eq(followee.0)).select(count_star()).first(db))?)
+}

@@ -1,0 +1,229 @@
+//! Flattrs, and the likes of others that reach us.
+//!
+//! Owns the unique key under which a like counts once: (patron, object, month). The home is this instance.
+
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+
+use super::schema::{flattrs, objects, received_likes, undone_likes};
+use super::{Error, Result, Tx};
+use crate::domain::flattr::{Source, Standing};
+use crate::domain::id::{FlattrId, ObjectId, PatronId};
+use crate::domain::time::{Month, Timestamp};
+use crate::storage::identities::Object;
+
+#[derive(Debug, Clone, Queryable)]
+pub struct Flattr {
+    #[diesel(deserialize_as = i64)]
+    pub id: FlattrId,
+    #[diesel(deserialize_as = i64)]
+    pub patron_id: PatronId,
+    #[diesel(deserialize_as = i64)]
+    pub object_id: ObjectId,
+    pub month: String,
+    pub standing: String,
+    pub source: String,
+    pub received_at: i64,
+    pub liked_at: Option<i64>,
+    pub like_uri: Option<String>,
+}
+
+impl Flattr {
+    pub fn standing(&self) -> Result<Standing> {
+        Standing::parse(&self.standing).ok_or_else(|| Error::corrupt("standing", &self.standing))
+    }
+
+    pub fn month(&self) -> Result<Month> {
+        self.month.parse().map_err(|_| Error::corrupt("month", &self.month))
+    }
+}
+
+/// A flattr to be recorded.
+pub struct NewFlattr<'a> {
+    pub patron: PatronId,
+    pub object: ObjectId,
+    pub month: Month,
+    pub standing: Standing,
+    pub source: Source,
+    pub received_at: Timestamp,
+    pub liked_at: Option<Timestamp>,
+    pub like_uri: Option<&'a str>,
+}
+
+/// Records a flattr. `None` when one with this key exists already.
+pub fn make_flattr(tx: &mut Tx, flattr: &NewFlattr) -> Result<Option<FlattrId>> {
+    let id: Option<i64> = both!(tx, |db| diesel::insert_into(flattrs::table)
+        .values((
+            flattrs::patron_id.eq(flattr.patron.0),
+            flattrs::object_id.eq(flattr.object.0),
+            flattrs::month.eq(flattr.month.to_string()),
+            flattrs::standing.eq(flattr.standing.as_str()),
+            flattrs::source.eq(flattr.source.as_str()),
+            flattrs::received_at.eq(flattr.received_at.micros()),
+            flattrs::liked_at.eq(flattr.liked_at.map(Timestamp::micros)),
+            flattrs::like_uri.eq(flattr.like_uri),
+        ))
+        .on_conflict((flattrs::patron_id, flattrs::object_id, flattrs::month))
+        .do_nothing()
+        .returning(flattrs::id)
+        .get_result(db)
+        .optional())?;
+    Ok(id.map(FlattrId))
+}
+
+pub fn flattr(tx: &mut Tx, id: FlattrId) -> Result<Option<Flattr>> {
+    Ok(both!(tx, |db| flattrs::table.find(id.0).first(db).optional())?)
+}
+
+pub fn flattr_by_key(tx: &mut Tx, patron: PatronId, object: ObjectId, month: Month) -> Result<Option<Flattr>> {
+    Ok(both!(tx, |db| flattrs::table
+        .filter(flattrs::patron_id.eq(patron.0))
+        .filter(flattrs::object_id.eq(object.0))
+        .filter(flattrs::month.eq(month.to_string()))
+        .first(db)
+        .optional())?)
+}
+
+/// The newest flattr of a patron for an object, in whatever month.
+pub fn latest_flattr(tx: &mut Tx, patron: PatronId, object: ObjectId) -> Result<Option<Flattr>> {
+    Ok(both!(tx, |db| flattrs::table
+        .filter(flattrs::patron_id.eq(patron.0))
+        .filter(flattrs::object_id.eq(object.0))
+        .order(flattrs::month.desc())
+        .first(db)
+        .optional())?)
+}
+
+pub fn flattr_by_like_uri(tx: &mut Tx, patron: PatronId, like_uri: &str) -> Result<Option<Flattr>> {
+    Ok(both!(tx, |db| flattrs::table
+        .filter(flattrs::patron_id.eq(patron.0))
+        .filter(flattrs::like_uri.eq(like_uri))
+        .first(db)
+        .optional())?)
+}
+
+pub fn set_standing(tx: &mut Tx, id: FlattrId, standing: Standing, like_uri: Option<&str>) -> Result<()> {
+    both!(tx, |db| diesel::update(flattrs::table.find(id.0)).set(flattrs::standing.eq(standing.as_str())).execute(db))?;
+    if let Some(like_uri) = like_uri {
+        both!(tx, |db| diesel::update(flattrs::table.find(id.0)).set(flattrs::like_uri.eq(like_uri)).execute(db))?;
+    }
+    Ok(())
+}
+
+/// A patron's flattrs of a month with their objects, newest first.
+pub fn flattrs_of_month(tx: &mut Tx, patron: PatronId, month: Month) -> Result<Vec<(Flattr, Object)>> {
+    Ok(both!(tx, |db| flattrs::table
+        .inner_join(objects::table)
+        .filter(flattrs::patron_id.eq(patron.0))
+        .filter(flattrs::month.eq(month.to_string()))
+        .order(flattrs::id.desc())
+        .load(db))?)
+}
+
+/// How many flattrs count for an object, over all months.
+pub fn count_for_object(tx: &mut Tx, object: ObjectId) -> Result<i64> {
+    let own: i64 = both!(tx, |db| flattrs::table
+        .filter(flattrs::object_id.eq(object.0))
+        .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+        .select(count_star())
+        .first(db))?;
+    let received: i64 = both!(tx, |db| received_likes::table
+        .filter(received_likes::object_id.eq(object.0))
+        .filter(received_likes::is_taken_back.eq(false))
+        .select(count_star())
+        .first(db))?;
+    Ok(own + received)
+}
+
+/// How many flattrs of a month have each standing.
+pub fn count_by_standing(tx: &mut Tx, month: Month) -> Result<Vec<(String, i64)>> {
+    Ok(both!(tx, |db| flattrs::table
+        .filter(flattrs::month.eq(month.to_string()))
+        .group_by(flattrs::standing)
+        .select((flattrs::standing, count_star()))
+        .order(flattrs::standing)
+        .load(db))?)
+}
+
+/// A like by an actor that is not a patron here.
+pub struct ReceivedLike<'a> {
+    pub actor_uri: &'a str,
+    pub object: ObjectId,
+    /// Empty for a named like.
+    pub pseudonym: &'a str,
+    pub like_uri: &'a str,
+    /// The settlement peer that proved it; `None` for a like without a funded home.
+    pub home_uri: Option<&'a str>,
+    pub month: Month,
+    pub received_at: Timestamp,
+}
+
+/// Records such a like under its set key; a repeat restores one that was taken back. Says whether anything changed.
+pub fn save_received_like(tx: &mut Tx, like: &ReceivedLike) -> Result<bool> {
+    let inserted = both!(tx, |db| diesel::insert_into(received_likes::table)
+        .values((
+            received_likes::actor_uri.eq(like.actor_uri),
+            received_likes::object_id.eq(like.object.0),
+            received_likes::pseudonym.eq(like.pseudonym),
+            received_likes::like_uri.eq(like.like_uri),
+            received_likes::home_uri.eq(like.home_uri),
+            received_likes::month.eq(like.month.to_string()),
+            received_likes::is_taken_back.eq(false),
+            received_likes::received_at.eq(like.received_at.micros()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(db))?;
+    if inserted == 1 {
+        return Ok(true);
+    }
+    let restored = both!(tx, |db| diesel::update(received_likes::table)
+        .filter(received_likes::actor_uri.eq(like.actor_uri))
+        .filter(received_likes::object_id.eq(like.object.0))
+        .filter(received_likes::pseudonym.eq(like.pseudonym))
+        .filter(received_likes::month.eq(like.month.to_string()))
+        .filter(received_likes::is_taken_back.eq(true))
+        .set((received_likes::is_taken_back.eq(false), received_likes::like_uri.eq(like.like_uri)))
+        .execute(db))?;
+    Ok(restored == 1)
+}
+
+/// Takes back the likes of an actor for an object in the months that are still open. Says how many.
+pub fn take_back_received(
+    tx: &mut Tx,
+    actor_uri: &str,
+    object: ObjectId,
+    pseudonym: &str,
+    open_since: Month,
+) -> Result<usize> {
+    Ok(both!(tx, |db| diesel::update(received_likes::table)
+        .filter(received_likes::actor_uri.eq(actor_uri))
+        .filter(received_likes::object_id.eq(object.0))
+        .filter(received_likes::pseudonym.eq(pseudonym))
+        .filter(received_likes::month.ge(open_since.to_string()))
+        .filter(received_likes::is_taken_back.eq(false))
+        .set(received_likes::is_taken_back.eq(true))
+        .execute(db))?)
+}
+
+/// Remembers an Undo whose Like has not come.
+pub fn remember_undone(tx: &mut Tx, like_uri: &str, actor_uri: &str, now: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::insert_into(undone_likes::table)
+        .values((
+            undone_likes::like_uri.eq(like_uri),
+            undone_likes::actor_uri.eq(actor_uri),
+            undone_likes::undone_at.eq(now.micros()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(db))?;
+    Ok(())
+}
+
+/// Whether this actor took this Like back before it came.
+pub fn was_undone(tx: &mut Tx, like_uri: &str, actor_uri: &str) -> Result<bool> {
+    let found: i64 = both!(tx, |db| undone_likes::table
+        .filter(undone_likes::like_uri.eq(like_uri))
+        .filter(undone_likes::actor_uri.eq(actor_uri))
+        .select(count_star())
+        .first(db))?;
+    Ok(found > 0)
+}
