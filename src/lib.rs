@@ -5,5 +5,14 @@
 //!
 //! Each layer uses only those above it; a tidy test (`src/tests/tidy.rs`) reads the imports and fails when one points up.
 
+/// What is true: pure rules over plain values.
 pub mod domain;
+
+/// What the operator chose: one TOML, environment, flags.
+pub mod config;
+
+/// What we remember: Diesel on SQLite or PostgreSQL.
 pub mod storage;
+
+/// What happens: one file for each verb.
+pub mod flows;
