@@ -6,3 +6,4 @@
 //! Each layer uses only those above it; a tidy test (`src/tests/tidy.rs`) reads the imports and fails when one points up.
 
 pub mod domain;
+pub mod federation;
