@@ -16,3 +16,6 @@ pub mod storage;
 
 /// What happens: one file for each verb.
 pub mod flows;
+
+/// ActivityPub: JSON to domain values and back; the gate, the inbox, the outbox, delivery.
+pub mod federation;

@@ -7,8 +7,6 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::hmac;
 
-use super::flattr;
-
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
 
@@ -53,9 +51,9 @@ impl Seed {
         tag.as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
     }
 
-    /// What blinds the leaf of a flattr, so that its hash cannot be guessed from a list of posts.
-    pub fn nonce(&self, key: &flattr::Key) -> Hash {
-        self.derive("nonce", &key.text())
+    /// What blinds the leaf of a flattr (by its key's text), so that its hash cannot be guessed from a list of posts.
+    pub fn nonce(&self, key: &str) -> Hash {
+        self.derive("nonce", key)
     }
 
     /// The place inside a group: neither the order of arrival nor of ids may show.
@@ -64,10 +62,10 @@ impl Seed {
     }
 }
 
-/// The leaf of one like.
-pub fn leaf(nonce: &Hash, key: &flattr::Key, units: i64) -> Node {
+/// The leaf of one like, by its flattr key's text; or of one patron's fee.
+pub fn leaf(nonce: &Hash, key: &str, units: i64) -> Node {
     let sum = u64::try_from(units).expect("a share is never negative");
-    Node { sum, hash: hash(&[&[0], nonce, &text(&key.text()), &sum.to_be_bytes()]) }
+    Node { sum, hash: hash(&[&[0], nonce, &text(key), &sum.to_be_bytes()]) }
 }
 
 /// The subtotal of one creator: a line of a statement, over the root of its leaves.
@@ -143,16 +141,8 @@ pub fn climb(node: Node, path: &[Sibling]) -> Option<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::identity::{ObjectRef, Platform};
 
-    fn key() -> flattr::Key {
-        flattr::Key {
-            home: "https://alpha.example/instance".to_owned(),
-            patron: "https://alpha.example/users/alice".to_owned(),
-            object: ObjectRef::new(Platform::GitHub, "1").unwrap(),
-            month: "2013-06".parse().unwrap(),
-        }
-    }
+    const KEY: &str = "https://alpha.example/instance\nhttps://alpha.example/users/alice\ngithub\n1\n2013-06";
 
     #[test]
     fn an_empty_tree_is_the_hash_of_nothing() {
@@ -164,13 +154,13 @@ mod tests {
     #[test]
     fn leaves_depend_on_nonce_key_and_amount() {
         let seed = Seed::new(&[7; 32]);
-        let nonce = seed.nonce(&key());
-        let other = flattr::Key { month: "2013-07".parse().unwrap(), ..key() };
-        assert_ne!(leaf(&nonce, &key(), 5).hash, leaf(&nonce, &key(), 6).hash);
-        assert_ne!(leaf(&nonce, &key(), 5).hash, leaf(&nonce, &other, 5).hash);
+        let nonce = seed.nonce(KEY);
+        let other = KEY.replace("2013-06", "2013-07");
+        assert_ne!(leaf(&nonce, KEY, 5).hash, leaf(&nonce, KEY, 6).hash);
+        assert_ne!(leaf(&nonce, KEY, 5).hash, leaf(&nonce, &other, 5).hash);
         assert_ne!(nonce, seed.nonce(&other));
-        assert_ne!(nonce, Seed::new(&[8; 32]).nonce(&key()));
-        assert_eq!(nonce, Seed::new(&[7; 32]).nonce(&key()));
+        assert_ne!(nonce, Seed::new(&[8; 32]).nonce(KEY));
+        assert_eq!(nonce, Seed::new(&[7; 32]).nonce(KEY));
     }
 
     #[test]

@@ -4,13 +4,17 @@
 //! diesel, actix, reqwest, files, the clock or randomness (the tidy test enforces it), so that the server, the property
 //! tests and a simulation run the same code.
 //!
-//! Read in this order: [`money`] and [`time`], then [`flattr`] and [`share`], then [`ledger`].
+//! Read in this order: [`money`] and [`time`], then [`flattr`] and [`share`], then [`ledger`]. [`proof`] stands alone.
 
 pub mod commitment;
 pub mod flattr;
 pub mod id;
 pub mod identity;
 pub mod ledger;
+pub mod message;
 pub mod money;
+pub mod month_tree;
+pub mod proof;
+pub mod settlement;
 pub mod share;
 pub mod time;

@@ -227,7 +227,7 @@ pub struct Share {
     pub currency: String,
     pub outcome: String,
     pub statement_id: Option<i64>,
-    pub released_month: Option<String>,
+    pub ended_month: Option<String>,
     pub expires_at: i64,
 }
 
@@ -326,7 +326,7 @@ pub fn set_outcome(
     from: Outcome,
     to: Outcome,
     statement: Option<i64>,
-    released_month: Option<Month>,
+    ended_month: Option<Month>,
 ) -> Result<()> {
     let mut changed = 0;
     for batch in flattrs.chunks(500) {
@@ -336,7 +336,7 @@ pub fn set_outcome(
             .set((
                 shares::outcome.eq(to.as_str()),
                 shares::statement_id.eq(statement),
-                shares::released_month.eq(released_month.map(|month| month.to_string())),
+                shares::ended_month.eq(ended_month.map(|month| month.to_string())),
             ))
             .execute(db))?;
     }

@@ -238,7 +238,7 @@ table! {
         currency -> Text,
         outcome -> Text,
         statement_id -> Nullable<BigInt>,
-        released_month -> Nullable<Text>,
+        ended_month -> Nullable<Text>,
         expires_at -> BigInt,
     }
 }

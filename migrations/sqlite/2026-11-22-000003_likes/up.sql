@@ -82,7 +82,7 @@ CREATE TABLE shares (
     currency TEXT NOT NULL,
     outcome TEXT NOT NULL CHECK (outcome IN ('paid', 'stated', 'held', 'released', 'returned')),
     statement_id INTEGER,
-    released_month TEXT,
+    ended_month TEXT,
     expires_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX shares_month ON shares (month, patron_id);
