@@ -5,4 +5,5 @@
 //!
 //! Each layer uses only those above it; a tidy test (`src/tests/tidy.rs`) reads the imports and fails when one points up.
 
+pub mod bridges;
 pub mod domain;
