@@ -7,3 +7,4 @@
 
 pub mod bridges;
 pub mod domain;
+pub mod sandbox;
