@@ -14,6 +14,9 @@ pub mod github;
 pub mod model;
 pub mod reply;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -10,6 +10,9 @@ pub mod error;
 pub mod url;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use super::{Bridge, Capabilities, ExportFile, LikeOrder, LiveApi, ParsedRef, ReferenceError, SignIn};
 use crate::domain::identity::Platform;
 
