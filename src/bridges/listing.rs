@@ -35,7 +35,7 @@ pub enum Depth {
 pub enum PassEnd {
     /// All pages were read and every item was understood.
     Complete,
-    /// All pages were read, but some items could not be: the likes found count, an absence says nothing.
+    /// Read as far as asked, but some items could not be understood: the likes found count, an absence says nothing.
     CompleteButFor { unreadable: u32 },
     /// Stopped at [`Depth::Since`].
     ReachedKnown,

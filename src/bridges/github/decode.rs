@@ -8,6 +8,7 @@ use super::{error, wire};
 use crate::bridges::decode::{KindInfo, error_json, like_json, liker_json, post_json, profile_json, quota_json};
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::value::ActorKind;
 
 pub const KINDS: &[KindInfo] = &[
     KindInfo { name: "user", description: "GET /users/{login} or /user/{id}: a profile" },
@@ -46,7 +47,14 @@ impl Exchange {
 /// Reads a file of one of [`KINDS`]; other kinds are refused before.
 pub fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
     Ok(match kind {
-        "user" | "organization" => profile_json(&wire::profile(bytes)?),
+        "user" => profile_json(&wire::profile(bytes)?),
+        "organization" => {
+            let profile = wire::profile(bytes)?;
+            if profile.kind != ActorKind::Organization {
+                return Err(Error::malformed(format!("{} is not an organisation", profile.handle)));
+            }
+            profile_json(&profile)
+        }
         "user-graphql" => profile_json(&wire::graphql_user(bytes)?),
         "repo" => post_json(&wire::repository(bytes)?),
         "repos" => list(wire::repositories(bytes)?, post_json),

@@ -118,6 +118,11 @@ fn a_file_of_another_kind_is_refused_with_its_class() {
     check("user", NOT_FOUND, "not_found");
     check("starred", NOT_FOUND, "not_found");
     check("user", REPO, "malformed");
+    check("repo", USER, "malformed");
+    check("organization", USER, "malformed");
+    check("repos", RELEASES, "malformed");
+    check("stargazers", STARRED, "malformed");
+    check("starred", EXCHANGE_PAGES, "malformed");
     check("starred", USER, "malformed");
     check("starred", &STARRED[..STARRED.len() / 2], "malformed");
     check("starred", b"<!DOCTYPE html><html></html>", "malformed");

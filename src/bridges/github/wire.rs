@@ -66,8 +66,8 @@ struct WireUser {
 #[derive(Deserialize)]
 struct WireRepo {
     id: Id,
-    name: String,
-    full_name: Option<String>,
+    /// Only a repository has it: the field that tells it from an account, which has the others too.
+    full_name: String,
     #[serde(default)]
     private: bool,
     owner: Option<WireOwner>,
@@ -254,7 +254,7 @@ fn repository_post(repo: WireRepo) -> Result<Post, Error> {
         kind: PostKind::Repository,
         owner,
         owner_handle: repo.owner.map(|owner| owner.login),
-        title: repo.full_name.unwrap_or(repo.name),
+        title: repo.full_name,
         url: repo.html_url,
         description: described(repo.description),
         thumbnail_url: None,
@@ -285,20 +285,26 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|error| not_the_document(bytes, &error))
 }
 
-/// Reads a list item by item.
+/// Reads a list item by item. One damaged item is counted; when there are no others, the list is not what we think it is.
 fn listed<W: DeserializeOwned, T>(
     bytes: &[u8],
     read: impl Fn(W) -> Result<Option<T>, Error>,
 ) -> Result<Listed<T>, Error> {
     let values: Vec<Value> = parse(bytes)?;
-    let mut found = Listed { items: Vec::with_capacity(values.len()), unreadable: 0 };
+    let count = values.len();
+    let mut found = Listed { items: Vec::with_capacity(count), unreadable: 0 };
+    let mut refusals = Vec::new();
     for value in values {
         match item(value).and_then(&read) {
             Ok(Some(value)) => found.items.push(value),
             Ok(None) => {}
-            Err(_) => found.unreadable += 1,
+            Err(error) => refusals.push(error),
         }
     }
+    if refusals.len() == count && count > 0 {
+        return Err(refusals.swap_remove(0));
+    }
+    found.unreadable = u32::try_from(refusals.len()).expect("a bounded body holds fewer items");
     Ok(found)
 }
 
