@@ -1,8 +1,8 @@
 //! The proof of a claim that needs no sign-in: the claim's address stands in the profile.
 //!
-//! Owns the rule of what counts as standing there: the whole address as one word, equal in every part. A prefix, a longer
-//! path, another host that looks alike or an address inside another one is no proof. Any instance runs the same check, so
-//! it is a pure function of a profile that was read by stable id. Source: PLATFORMS.md, section 1, fact 8.
+//! Owns the rule of what counts as standing there: the whole address as one word, equal in every part. A prefix, a
+//! longer path, another host that looks alike or an address inside another one is no proof. Any instance runs the same
+//! check, so it is a pure function of a profile that was read by stable id. Source: PLATFORMS.md, section 1, fact 8.
 
 use url::Url;
 
@@ -10,8 +10,8 @@ use super::value::Profile;
 
 /// Whether the profile carries `claim_url`.
 ///
-/// - `claim_url`: absolute http or https with a path of its own. The bare front page of an instance is no claim: many link
-///   to it without meaning one.
+/// - `claim_url`: absolute http or https with a path of its own. The bare front page of an instance is no claim: many
+///   link to it without meaning one.
 pub fn proves(profile: &Profile, claim_url: &str) -> bool {
     let Some(claim) = Url::parse(claim_url).ok().filter(|url| is_plain(url) && url.path() != "/") else {
         return false;

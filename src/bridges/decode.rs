@@ -30,8 +30,8 @@ pub fn kinds(platform: Platform) -> &'static [KindInfo] {
 /// Reads a reply or a recorded exchange of a platform with the production decoder.
 ///
 /// - `kind`: a name from [`kinds`].
-/// - errors: [`Error::Unsupported`] for an unknown kind; the class of the error when the file is a reply that reports one;
-///   [`Error::Malformed`] when it is not what `kind` says.
+/// - errors: [`Error::Unsupported`] for an unknown kind; the class of the error when the file is a reply that reports
+///   one; [`Error::Malformed`] when it is not what `kind` says.
 pub fn decode(platform: Platform, kind: &str, bytes: &[u8]) -> Result<Value, Error> {
     if !kinds(platform).iter().any(|known| known.name == kind) {
         let known: Vec<&str> = kinds(platform).iter().map(|known| known.name).collect();

@@ -1,7 +1,7 @@
 //! Why a platform did not give what was asked, in one vocabulary for all eight.
 //!
-//! Owns the classes by which jobs decide to retry and pages decide what to say. Must not carry an address with a token in
-//! it, nor more of a foreign text than a person would read.
+//! Owns the classes by which jobs decide to retry and pages decide what to say. Must not carry an address with a token
+//! in it, nor more of a foreign text than a person would read.
 
 use crate::domain::identity::IdentityError;
 use crate::domain::time::Timestamp;

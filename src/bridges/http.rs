@@ -1,8 +1,8 @@
 //! The one door from a bridge to the network.
 //!
-//! Owns the contract that a client must keep: it never follows a redirect, since the bridge decides which host may see its
-//! token; it bounds time and size; it reports a body that was cut short as a failure, not as a reply. The guarded client of
-//! the server implements [`Http`]; [`LoopbackHttp`] is for the sandbox and tests and can reach nothing else.
+//! Owns the contract that a client must keep: it never follows a redirect, since the bridge decides which host may see
+//! its token; it bounds time and size; it reports a body that was cut short as a failure, not as a reply. The guarded
+//! client of the server implements [`Http`]; [`LoopbackHttp`] is for the sandbox and tests and can reach nothing else.
 
 use std::fmt;
 use std::net::IpAddr;

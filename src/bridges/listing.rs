@@ -1,7 +1,7 @@
 //! Reading all pages of an account's likes, and what may be concluded from it.
 //!
-//! Owns the rule that an unlike is believed only when nothing else explains the absence. Platforms number their pages by
-//! position, so a list that changes while it is read shifts under the reader:
+//! Owns the rule that an unlike is believed only when nothing else explains the absence. Platforms number their pages
+//! by position, so a list that changes while it is read shifts under the reader:
 //!
 //! - a like inserted at the top pushes items down, and the next page repeats some. They are dropped here.
 //! - a like taken back pulls items up, and one slips through between two pages. It is missing, though it still stands.
@@ -150,11 +150,11 @@ pub enum Unlikes {
 /// - `known`: the likes that we hold for this account and platform.
 /// - `first`, `second`: two passes over all pages, the second started after the first had ended.
 ///
-/// One page is one moment, so a single complete page is proof. Over several pages an item can slip through only when the
-/// items above the next page become fewer, that is when one of them is taken back. Such an item either was there before and
-/// had been read: then it, with its time, is missing from the second pass. Or it came while the first pass ran: then it had
-/// pushed the list down before, and a page began with a repeat. So when nothing was repeated in the first pass, and the
-/// second still shows everything that the first had read, the first missed nothing.
+/// One page is one moment, so a single complete page is proof. Over several pages an item can slip through only when
+/// the items above the next page become fewer, that is when one of them is taken back. Such an item either was there
+/// before and had been read: then it, with its time, is missing from the second pass. Or it came while the first pass
+/// ran: then it had pushed the list down before, and a page began with a repeat. So when nothing was repeated in the
+/// first pass, and the second still shows everything that the first had read, the first missed nothing.
 pub fn unlikes(known: &BTreeSet<ObjectRef>, first: &Pass, second: Option<&Pass>) -> Unlikes {
     if !first.is_complete() {
         return Unlikes::Unknown;

@@ -1,15 +1,16 @@
 //! Bridges: what a platform says about likes, people and posts, as plain values.
 //!
-//! Owns the shape that all eight platforms fit into, so that a flow never asks which platform it talks to. What differs is
-//! data ([`Capabilities`]) or an error class ([`Error`]), never a special case above this layer. Two invariants live here:
-//! an account is named by its stable id, never by its handle, and a like is believed to be taken back only on the evidence
-//! of [`listing::unlikes`].
+//! Owns the shape that all eight platforms fit into, so that a flow never asks which platform it talks to. What differs
+//! is data ([`Capabilities`]) or an error class ([`Error`]), never a special case above this layer. Two invariants live
+//! here: an account is named by its stable id, never by its handle, and a like is believed to be taken back only on the
+//! evidence of [`listing::unlikes`].
 //!
 //! A like has two kinds of source behind one trait: [`LiveApi`] reads the platform now, [`ExportFile`] reads what the
 //! platform once gave its user. For some platforms the second is the only one that is left.
 //!
 //! Must not know storage, flows or pages. The network is reached through [`Http`] alone, so that tests, the sandbox and
-//! production run the same connector code. Read next: [`value`], [`listing`], then [`github`] as the reference connector.
+//! production run the same connector code. Read next: [`value`], [`listing`], then [`github`] as the reference
+//! connector.
 
 pub mod backlink;
 pub mod decode;

@@ -114,7 +114,8 @@ pub struct Liker {
     pub liked_at: Option<Timestamp>,
 }
 
-/// Where to go on reading. Opaque to callers; it may be stored, but it may hold an address and does not belong in a log.
+/// Where to go on reading. Opaque to callers; it may be stored, but it may hold an address and does not belong in a
+/// log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cursor(String);
 
@@ -145,7 +146,8 @@ pub struct Quota {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LikePage {
     pub items: Vec<LikeItem>,
-    /// Items that were there and could not be read. They may be likes that we know, so a listing with one proves no unlike.
+    /// Items that were there and could not be read. They may be likes that we know, so a listing with one proves no
+    /// unlike.
     pub unreadable: u32,
     /// The page after this; `None` at the end of the listing.
     pub next: Option<Cursor>,

@@ -1,7 +1,7 @@
 //! The control plane: how a test, the demo or a curious person moves the sandbox's world.
 //!
-//! Owns the commands below `/_sim/`. All take and give JSON; a name that fits nothing is 404, a form that is not understood
-//! is 400. Users are named by id or handle, posts by id or `handle/name`.
+//! Owns the commands below `/_sim/`. All take and give JSON; a name that fits nothing is 404, a form that is not
+//! understood is 400. Users are named by id or handle, posts by id or `handle/name`.
 
 use std::time::Duration;
 

@@ -1,12 +1,13 @@
 //! GitHub's REST API as its documentation describes it: stars, profiles, repositories, releases.
 //!
-//! Owns GitHub's manners: `Link` paging by number, conditional requests that cost nothing when authorised, 60 requests an
-//! hour without a token and 5,000 with one, 301 for a renamed repository, and addresses in `Link` that go by number where
-//! the request went by name. Payloads have the full documented shape; see [`payload`].
-//! Source: docs.github.com/rest (activity/starring, users/users, repos/repos, releases/releases, using-the-rest-api).
+//! Owns GitHub's manners: `Link` paging by number, conditional requests that cost nothing when authorised, 60 requests
+//! an hour without a token and 5,000 with one, 301 for a renamed repository, and addresses in `Link` that go by number
+//! where the request went by name. Payloads have the full documented shape; see [`payload`]. Source:
+//! docs.github.com/rest (activity/starring, users/users, repos/repos, releases/releases, using-the-rest-api).
 
 pub mod payload;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -165,20 +166,16 @@ fn moved<'a>(world: &'a World, path: &str) -> Option<&'a Post> {
 
 fn starred(world: &World, request: &Request, name: &str, by: By, own_path: &str, shows_private: bool) -> Reply {
     let Some(user) = user_by(world, name, by) else { return problem(404, "Not Found") };
-    let visible = |like: &&Like| {
-        world
-            .posts
-            .iter()
-            .any(|post| post.platform == PLATFORM && post.id == like.post && (shows_private || !post.is_private))
-    };
-    let mut likes: Vec<&Like> = world.likes_of(PLATFORM, &user.id).into_iter().filter(visible).collect();
+    let posts: HashMap<&str, &Post> =
+        world.posts.iter().filter(|post| post.platform == PLATFORM).map(|post| (post.id.as_str(), post)).collect();
+    let is_visible = |like: &&Like| posts.get(like.post.as_str()).is_some_and(|post| shows_private || !post.is_private);
+    let mut likes: Vec<&Like> = world.likes_of(PLATFORM, &user.id).into_iter().filter(is_visible).collect();
     if request.query.get("direction").is_some_and(|direction| direction == "asc") {
         likes.reverse();
     }
     let path = if own_path.is_empty() { format!("/user/{}/starred", user.id) } else { own_path.to_owned() };
     paged(request, &path, &likes, |like| {
-        let repository = world.post(PLATFORM, &like.post).expect("a like ends with its post");
-        let repo = payload::repository(world, repository, &request.base);
+        let repo = payload::repository(world, posts[like.post.as_str()], &request.base);
         if wants_times(request) { json!({ "starred_at": like.at.to_string(), "repo": repo }) } else { repo }
     })
 }

@@ -1,12 +1,12 @@
 //! The platforms as local HTTP servers, for tests, the demo and whoever wants to try a connector without an account.
 //!
-//! Owns the rule that the sandbox follows each platform's public documentation and not our connector: it imports nothing
-//! from `bridges`, so that a misreading of ours shows up as a failing test instead of agreeing with itself. It listens on
-//! loopback only, since its tokens are no secrets.
+//! Owns the rule that the sandbox follows each platform's public documentation and not our connector: it imports
+//! nothing from `bridges`, so that a misreading of ours shows up as a failing test instead of agreeing with itself. It
+//! listens on loopback only, since its tokens are no secrets.
 //!
-//! Each platform is a plain function from a request and the [`model::World`] to a reply, below a path prefix (`/github`);
-//! sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`]. An instance that
-//! serves people never starts it. Source: PLATFORMS.md, section 13.
+//! Each platform is a plain function from a request and the [`model::World`] to a reply, below a path prefix
+//! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`].
+//! An instance that serves people never starts it. Source: PLATFORMS.md, section 13.
 
 pub mod control;
 pub mod fault;

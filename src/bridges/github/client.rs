@@ -1,8 +1,8 @@
 //! How GitHub is asked: requests, pages, redirects, conditional requests.
 //!
-//! Owns two rules. A token goes to the configured API and nowhere else: an address in a `Link` or `Location` header that
-//! leaves it is refused. And an account is asked for by its number: a login is looked up just before it is used, because it
-//! may belong to somebody else by now.
+//! Owns two rules. A token goes to the configured API and nowhere else: an address in a `Link` or `Location` header
+//! that leaves it is refused. And an account is asked for by its number: a login is looked up just before it is used,
+//! because it may belong to somebody else by now.
 
 use std::sync::Arc;
 
@@ -270,7 +270,8 @@ impl LiveApi for GitHub {
     }
 }
 
-/// The number of a repository. A release id names no repository, and GitHub has no way to ask for a release without one.
+/// The number of a repository. A release id names no repository, and GitHub has no way to ask for a release without
+/// one.
 fn repository_number(object: &ObjectRef) -> Result<&str, Error> {
     if object.platform() == PLATFORM && wire::is_id(object.object()) {
         Ok(object.object())

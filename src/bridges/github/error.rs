@@ -1,8 +1,8 @@
 //! GitHub's refusals, translated into the classes of [`Error`], and its allowance headers.
 //!
-//! Owns the one classifier. A rate limit comes as 403 or 429, with or without `retry-after`; a 403 without a sign of a limit
-//! is a refusal for good. Times are by GitHub's own clock: `reset` is absolute, `retry-after` counts from the `Date` of the
-//! reply. Source: docs.github.com/rest/using-the-rest-api/{rate-limits,troubleshooting}.
+//! Owns the one classifier. A rate limit comes as 403 or 429, with or without `retry-after`; a 403 without a sign of a
+//! limit is a refusal for good. Times are by GitHub's own clock: `reset` is absolute, `retry-after` counts from the
+//! `Date` of the reply. Source: docs.github.com/rest/using-the-rest-api/{rate-limits,troubleshooting}.
 
 use std::time::{Duration, SystemTime};
 

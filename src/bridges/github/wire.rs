@@ -158,8 +158,8 @@ pub fn repositories(bytes: &[u8]) -> Result<Listed<Post>, Error> {
 
 /// Likes from `GET /users/{login}/starred` or `/user/starred`, in the order given.
 ///
-/// The form without times, which comes when a proxy drops our `Accept`, is read as well: such a like has no time. Private
-/// repositories are left out: nobody else may learn of them, so nobody can be paid for them.
+/// The form without times, which comes when a proxy drops our `Accept`, is read as well: such a like has no time.
+/// Private repositories are left out: nobody else may learn of them, so nobody can be paid for them.
 pub fn starred(bytes: &[u8]) -> Result<Listed<LikeItem>, Error> {
     listed(bytes, |value: Value| {
         let (liked_at, repo) = if value.get("starred_at").is_some() {
@@ -191,8 +191,8 @@ pub fn stargazers(bytes: &[u8]) -> Result<Listed<Liker>, Error> {
 
 /// Releases from `GET /repos/{owner}/{repo}/releases`; drafts are left out.
 ///
-/// - `repository`: the repository they belong to, whose owner is theirs too. Without it the owner is unknown: `author` is
-///   whoever pressed the button, and paying a build robot would help nobody.
+/// - `repository`: the repository they belong to, whose owner is theirs too. Without it the owner is unknown: `author`
+///   is whoever pressed the button, and paying a build robot would help nobody.
 pub fn releases(bytes: &[u8], repository: Option<&Post>) -> Result<Listed<Post>, Error> {
     listed(
         bytes,
@@ -209,8 +209,8 @@ pub fn release(bytes: &[u8], repository: Option<&Post>) -> Result<Post, Error> {
 
 /// An account from the GraphQL `User` object.
 ///
-/// Its `id` is a node id. `databaseId` is the stable number where it was asked for; the older node ids spell the number out
-/// (`04:User778068` in base64). The newer ones do not, and are refused rather than guessed.
+/// Its `id` is a node id. `databaseId` is the stable number where it was asked for; the older node ids spell the number
+/// out (`04:User778068` in base64). The newer ones do not, and are refused rather than guessed.
 pub fn graphql_user(bytes: &[u8]) -> Result<Profile, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -285,7 +285,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|error| not_the_document(bytes, &error))
 }
 
-/// Reads a list item by item. One damaged item is counted; when there are no others, the list is not what we think it is.
+/// Reads a list item by item. One damaged item is counted; when there are no others, the list is not what we think it
+/// is.
 fn listed<W: DeserializeOwned, T>(
     bytes: &[u8],
     read: impl Fn(W) -> Result<Option<T>, Error>,

@@ -204,11 +204,12 @@ pub fn release(world: &World, repository: &Post, release: &Post, base: &str) -> 
     let author = world.user(Platform::GitHub, &release.owner).expect("a release ends with its author");
     let full_name = world.path_of(repository);
     let url = format!("{base}/repos/{full_name}/releases/{}", release.id);
+    let uploads = format!("https://uploads.github.com/repos/{full_name}/releases/{}", release.id);
     json!({
         "url": url,
         "html_url": format!("{SITE}/{full_name}/releases/tag/{}", release.name),
         "assets_url": format!("{url}/assets"),
-        "upload_url": format!("https://uploads.github.com/repos/{full_name}/releases/{}/assets{{?name,label}}", release.id),
+        "upload_url": format!("{uploads}/assets{{?name,label}}"),
         "tarball_url": format!("{base}/repos/{full_name}/tarball/{}", release.name),
         "zipball_url": format!("{base}/repos/{full_name}/zipball/{}", release.name),
         "id": number(&release.id),
