@@ -14,8 +14,17 @@ pub mod config;
 /// What we remember: Diesel on SQLite or PostgreSQL.
 pub mod storage;
 
+/// Eight platforms: one trait, one folder for each.
+pub mod bridges;
+
+/// Real money in and out: one trait, one file for each rail.
+pub mod rails;
+
 /// What happens: one file for each verb.
 pub mod flows;
 
 /// ActivityPub: JSON to domain values and back; the gate, the inbox, the outbox, delivery.
 pub mod federation;
+
+/// The platforms and a bank as local HTTP servers, for the demo and the tests.
+pub mod sandbox;

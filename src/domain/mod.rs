@@ -17,4 +17,5 @@ pub mod month_tree;
 pub mod proof;
 pub mod settlement;
 pub mod share;
+pub mod statement;
 pub mod time;

@@ -4,15 +4,23 @@
 //! A flow that wants something to happen later writes a row in the same transaction. Must not know HTTP, JSON of
 //! activities, the clock or randomness: time, seeds and tokens are handed in.
 //!
-//! A month in order: [`register`], [`fund`], [`notice`], [`flattr`], [`close_month`], [`pay_out`]; [`audit`] proves it.
+//! A month in order: [`register`], [`fund`], [`notice`], [`flattr`], [`claim`], [`close_month`], [`settle`] and [`hear`],
+//! [`receive_money`], [`pay_out`]; [`audit`] proves it.
 
 pub mod audit;
+pub mod audit;
+pub mod claim;
 pub mod close_month;
+mod commit_month;
 pub mod flattr;
 pub mod fund;
+pub mod hear;
 pub mod notice;
 pub mod pay_out;
+pub mod payee;
+pub mod receive_money;
 pub mod register;
+pub mod settle;
 
 use crate::domain::money::{Amount, Currency};
 

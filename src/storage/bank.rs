@@ -47,6 +47,32 @@ pub fn is_known_movement(tx: &mut Tx, rail: &str, movement: &str) -> Result<bool
     Ok(found.is_some())
 }
 
+/// An incoming movement in suspense with this reference: its row, amount and value date.
+pub fn unmatched_movement(
+    tx: &mut Tx,
+    reference: &str,
+    currency: &str,
+) -> Result<Option<(i64, Amount, Timestamp)>> {
+    let row: Option<(i64, i64, i64)> = both!(tx, |db| rail_movements::table
+        .filter(rail_movements::reference.eq(reference))
+        .filter(rail_movements::currency.eq(currency))
+        .filter(rail_movements::booked_as.eq("suspense"))
+        .order(rail_movements::id)
+        .select((rail_movements::id, rail_movements::units, rail_movements::value_at))
+        .first(db)
+        .optional())?;
+    let currency = currency.parse().map_err(|_| Error::corrupt("currency", currency))?;
+    Ok(row.map(|(id, units, value_at)| (id, Amount::from_units(units, currency), Timestamp::from_micros(value_at))))
+}
+
+/// Notes that a movement left suspense.
+pub fn rebook(tx: &mut Tx, movement: i64, booked_as: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(rail_movements::table.find(movement))
+        .set(rail_movements::booked_as.eq(booked_as))
+        .execute(db))?;
+    Ok(())
+}
+
 #[derive(Debug, Clone, Queryable)]
 pub struct Payout {
     #[diesel(deserialize_as = i64)]

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use super::schema::{flattrs, objects, received_likes, undone_likes};
 use super::{Error, Result, Tx};
 use crate::domain::flattr::{Source, Standing};
-use crate::domain::id::{FlattrId, ObjectId, PatronId};
+use crate::domain::id::{FlattrId, IdentityId, ObjectId, PatronId};
 use crate::domain::time::{Month, Timestamp};
 use crate::storage::identities::Object;
 
@@ -120,6 +120,18 @@ pub fn flattrs_of_month(tx: &mut Tx, patron: PatronId, month: Month) -> Result<V
         .load(db))?)
 }
 
+/// The counting flattrs for the posts of an identity in a month and after.
+pub fn counting_since(tx: &mut Tx, owner: IdentityId, since: Month) -> Result<Vec<i64>> {
+    Ok(both!(tx, |db| flattrs::table
+        .inner_join(objects::table)
+        .filter(objects::owner_id.eq(owner.0))
+        .filter(flattrs::month.ge(since.to_string()))
+        .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+        .order(flattrs::id)
+        .select(flattrs::id)
+        .load(db))?)
+}
+
 /// How many flattrs count for an object, over all months.
 pub fn count_for_object(tx: &mut Tx, object: ObjectId) -> Result<i64> {
     let own: i64 = both!(tx, |db| flattrs::table
@@ -185,6 +197,17 @@ pub fn save_received_like(tx: &mut Tx, like: &ReceivedLike) -> Result<bool> {
         .set((received_likes::is_taken_back.eq(false), received_likes::like_uri.eq(like.like_uri)))
         .execute(db))?;
     Ok(restored == 1)
+}
+
+/// A recorded like by its id, for an Undo that names only that.
+pub fn received_like(tx: &mut Tx, actor_uri: &str, like_uri: &str) -> Result<Option<(ObjectId, String)>> {
+    let row: Option<(i64, String)> = both!(tx, |db| received_likes::table
+        .filter(received_likes::actor_uri.eq(actor_uri))
+        .filter(received_likes::like_uri.eq(like_uri))
+        .select((received_likes::object_id, received_likes::pseudonym))
+        .first(db)
+        .optional())?;
+    Ok(row.map(|(object, pseudonym)| (ObjectId(object), pseudonym)))
 }
 
 /// Takes back the likes of an actor for an object in the months that are still open. Says how many.

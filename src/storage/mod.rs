@@ -37,6 +37,7 @@ pub mod outbox;
 pub mod people;
 mod postgres;
 pub mod schema;
+pub mod settlement;
 mod sqlite;
 
 pub use migrate::SchemaStatus;

@@ -16,6 +16,7 @@ use crate::domain::time::{Month, Timestamp};
 pub struct MonthRow {
     pub month: String,
     pub stage: String,
+    pub cursor: i64,
     pub seed: Option<Vec<u8>>,
     pub commitment: Option<String>,
     pub commitment_digest: Option<String>,
@@ -41,7 +42,7 @@ pub fn advance(tx: &mut Tx, month: Month, from: Option<&str>, to: &str) -> Resul
     let month = month.to_string();
     let changed = match from {
         None => both!(tx, |db| diesel::insert_into(months::table)
-            .values((months::month.eq(&month), months::stage.eq(to)))
+            .values((months::month.eq(&month), months::stage.eq(to), months::cursor.eq(0)))
             .on_conflict_do_nothing()
             .execute(db))?,
         Some(from) => both!(tx, |db| diesel::update(months::table.find(&month))
@@ -50,6 +51,14 @@ pub fn advance(tx: &mut Tx, month: Month, from: Option<&str>, to: &str) -> Resul
             .execute(db))?,
     };
     Ok(changed == 1)
+}
+
+/// Remembers the last patron whose budget is reserved.
+pub fn save_cursor(tx: &mut Tx, month: Month, patron: PatronId) -> Result<()> {
+    both!(tx, |db| diesel::update(months::table.find(month.to_string()))
+        .set(months::cursor.eq(patron.0))
+        .execute(db))?;
+    Ok(())
 }
 
 /// Stores the seed of a close, once: a resumed close must find the same.
@@ -152,6 +161,16 @@ pub fn budgets_of_patron(tx: &mut Tx, patron: PatronId) -> Result<Vec<MonthBudge
         .load(db))?)
 }
 
+/// A budget without flattrs pays no fee.
+pub fn waive_fee(tx: &mut Tx, month: Month, patron: PatronId) -> Result<()> {
+    both!(tx, |db| diesel::update(month_budgets::table)
+        .filter(month_budgets::month.eq(month.to_string()))
+        .filter(month_budgets::patron_id.eq(patron.0))
+        .set(month_budgets::fee_units.eq(0))
+        .execute(db))?;
+    Ok(())
+}
+
 pub fn mark_divided(tx: &mut Tx, month: Month, patron: PatronId) -> Result<bool> {
     let changed = both!(tx, |db| diesel::update(month_budgets::table)
         .filter(month_budgets::month.eq(month.to_string()))
@@ -216,6 +235,14 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    pub fn parse(text: &str) -> Option<Outcome> {
+        [Outcome::Paid, Outcome::Stated, Outcome::Held, Outcome::Released, Outcome::Returned]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
+    }
+}
+
 #[derive(Debug, Clone, Queryable, Insertable)]
 #[diesel(table_name = shares, treat_none_as_default_value = false)]
 pub struct Share {
@@ -239,6 +266,16 @@ impl Share {
 
     pub fn month(&self) -> Result<Month> {
         self.month.parse().map_err(|_| Error::corrupt("month", &self.month))
+    }
+
+    pub fn outcome(&self) -> Result<Outcome> {
+        Outcome::parse(&self.outcome).ok_or_else(|| Error::corrupt("outcome", &self.outcome))
+    }
+
+    /// The month in whose commitment a share that was held has ended.
+    pub fn ended_month(&self) -> Result<Option<Month>> {
+        let ended = self.ended_month.as_deref().map(str::parse).transpose();
+        ended.map_err(|_| Error::corrupt("month", format!("{:?}", self.ended_month)))
     }
 }
 
@@ -284,6 +321,32 @@ pub fn shares_of_month(tx: &mut Tx, month: Month) -> Result<Vec<ShareDetail>> {
         .filter(shares::month.eq(month.to_string()))
         .order(shares::flattr_id)
         .select(detail!())
+        .load(db))?)
+}
+
+/// Shares that this commitment must account for: of the month itself, and of earlier months whatever is still held or
+/// has ended in or after it.
+pub fn shares_to_commit(tx: &mut Tx, month: Month) -> Result<Vec<ShareDetail>> {
+    let month = month.to_string();
+    Ok(both!(tx, |db| shares::table
+        .inner_join(flattrs::table.inner_join(objects::table))
+        .filter(
+            shares::month.eq(&month).or(shares::month.lt(&month).and(
+                shares::outcome.eq(Outcome::Held.as_str()).or(shares::ended_month.is_not_null().and(shares::ended_month.assume_not_null().ge(&month))),
+            )),
+        )
+        .order(shares::flattr_id)
+        .select(detail!())
+        .load(db))?)
+}
+
+/// All held shares of months before `month` that name an identity, in the order of their flattrs.
+pub fn held_before(tx: &mut Tx, month: Month) -> Result<Vec<Share>> {
+    Ok(both!(tx, |db| shares::table
+        .filter(shares::month.lt(month.to_string()))
+        .filter(shares::outcome.eq(Outcome::Held.as_str()))
+        .filter(shares::identity_id.is_not_null())
+        .order(shares::flattr_id)
         .load(db))?)
 }
 

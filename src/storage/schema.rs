@@ -209,6 +209,7 @@ table! {
     months (month) {
         month -> Text,
         stage -> Text,
+        cursor -> BigInt,
         seed -> Nullable<Binary>,
         commitment -> Nullable<Text>,
         commitment_digest -> Nullable<Text>,

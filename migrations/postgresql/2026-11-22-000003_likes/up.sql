@@ -54,6 +54,8 @@ CREATE TABLE undone_likes (
 CREATE TABLE months (
     month TEXT PRIMARY KEY NOT NULL,
     stage TEXT NOT NULL,
+    -- The last patron whose budget is reserved, while the cut-off runs.
+    cursor BIGINT NOT NULL,
     seed BYTEA,
     commitment TEXT,
     commitment_digest TEXT

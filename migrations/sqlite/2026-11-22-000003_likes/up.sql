@@ -54,6 +54,8 @@ CREATE TABLE undone_likes (
 CREATE TABLE months (
     month TEXT PRIMARY KEY NOT NULL,
     stage TEXT NOT NULL,
+    -- The last patron whose budget is reserved, while the cut-off runs.
+    cursor INTEGER NOT NULL,
     seed BLOB,
     commitment TEXT,
     commitment_digest TEXT

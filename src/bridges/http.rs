@@ -1,0 +1,193 @@
+//! The one door from a bridge to the network.
+//!
+//! Owns the contract that a client must keep: it never follows a redirect, since the bridge decides which host may see
+//! its token; it bounds time and size; it reports a body that was cut short as a failure, not as a reply. The guarded
+//! client of the server implements [`Http`]; [`LoopbackHttp`] is for the sandbox and tests and can reach nothing else.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use url::{Host, Url};
+
+use super::error::{Error, readable};
+
+/// The largest body that [`LoopbackHttp`] reads.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A header of a request. The value may be a token, so this type has no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: &'static str,
+    pub value: String,
+}
+
+impl Header {
+    pub fn new(name: &'static str, value: impl Into<String>) -> Header {
+        Header { name, value: value.into() }
+    }
+}
+
+/// What came back, whatever its status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpReply {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+/// The headers of a reply; names are compared without regard to case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// The first header of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.push((name.into(), value.into()));
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Headers {
+        Headers(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// Why there is no reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpFailure {
+    #[error("no answer in time")]
+    Timeout,
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    /// The connection ended inside the reply.
+    #[error("the reply broke off: {0}")]
+    Broken(String),
+    #[error("the reply is larger than {0} bytes")]
+    TooLarge(usize),
+    /// Our own guard forbids the address; retrying cannot help.
+    #[error("this address is not allowed: {0}")]
+    NotAllowed(String),
+}
+
+impl From<HttpFailure> for Error {
+    fn from(failure: HttpFailure) -> Error {
+        match failure {
+            HttpFailure::NotAllowed(_) => Error::Forbidden { message: readable(&failure.to_string()) },
+            HttpFailure::TooLarge(_) => Error::malformed(failure.to_string()),
+            HttpFailure::Timeout | HttpFailure::Unreachable(_) | HttpFailure::Broken(_) => {
+                Error::transient(failure.to_string())
+            }
+        }
+    }
+}
+
+/// A client that keeps the contract of this module.
+#[async_trait]
+pub trait Http: Send + Sync {
+    async fn get(&self, url: &Url, headers: &[Header]) -> Result<HttpReply, HttpFailure>;
+}
+
+/// A plain client that reaches loopback addresses only, so it can never become a way around the guarded one.
+pub struct LoopbackHttp {
+    client: reqwest::Client,
+}
+
+impl LoopbackHttp {
+    pub fn new() -> LoopbackHttp {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(REQUEST_TIMEOUT)
+            .no_proxy()
+            .build()
+            .expect("a client without options from outside can always be built");
+        LoopbackHttp { client }
+    }
+}
+
+impl Default for LoopbackHttp {
+    fn default() -> Self {
+        LoopbackHttp::new()
+    }
+}
+
+impl fmt::Debug for LoopbackHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoopbackHttp")
+    }
+}
+
+/// Literal addresses only: a name could resolve to anything.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    }
+}
+
+/// The text of a client error without its address, which may hold a token.
+fn failure(error: reqwest::Error) -> HttpFailure {
+    let error = error.without_url();
+    if error.is_timeout() {
+        HttpFailure::Timeout
+    } else if error.is_connect() {
+        HttpFailure::Unreachable(error.to_string())
+    } else {
+        HttpFailure::Broken(error.to_string())
+    }
+}
+
+#[async_trait]
+impl Http for LoopbackHttp {
+    async fn get(&self, url: &Url, headers: &[Header]) -> Result<HttpReply, HttpFailure> {
+        if !is_loopback(url) {
+            return Err(HttpFailure::NotAllowed(url.host_str().unwrap_or("no host").to_owned()));
+        }
+        let request = headers
+            .iter()
+            .fold(self.client.get(url.clone()), |request, header| request.header(header.name, header.value.as_str()));
+        let reply = request.send().await.map_err(failure)?;
+        let status = reply.status().as_u16();
+        let headers = reply
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let mut body = Vec::new();
+        let mut chunks = reply.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(failure)?);
+            if body.len() > BODY_BYTES_MAX {
+                return Err(HttpFailure::TooLarge(BODY_BYTES_MAX));
+            }
+        }
+        Ok(HttpReply { status, headers, body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_loopback_client_reaches_nothing_else() {
+        for url in ["https://api.github.com/user", "http://localhost/", "http://10.0.0.1/", "http://[::2]/"] {
+            let refused = LoopbackHttp::new().get(&Url::parse(url).unwrap(), &[]).await;
+            assert!(matches!(refused, Err(HttpFailure::NotAllowed(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn header_names_ignore_case() {
+        let headers: Headers = [("ETag", "\"1\"")].into_iter().collect();
+        assert_eq!(headers.get("etag"), Some("\"1\""));
+    }
+}

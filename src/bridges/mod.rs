@@ -1,0 +1,161 @@
+//! Bridges: what a platform says about likes, people and posts, as plain values.
+//!
+//! Owns the shape that all eight platforms fit into, so that a flow never asks which platform it talks to. What differs
+//! is data ([`Capabilities`]) or an error class ([`Error`]), never a special case above this layer. Two invariants live
+//! here: an account is named by its stable id, never by its handle, and a like is believed to be taken back only on the
+//! evidence of [`listing::unlikes`].
+//!
+//! A like has two kinds of source behind one trait: [`LiveApi`] reads the platform now, [`ExportFile`] reads what the
+//! platform once gave its user. For some platforms the second is the only one that is left.
+//!
+//! Must not know storage, flows or pages. The network is reached through [`Http`] alone, so that tests, the sandbox and
+//! production run the same connector code. Read next: [`value`], [`listing`], then [`github`] as the reference
+//! connector.
+
+pub mod backlink;
+pub mod decode;
+pub mod error;
+pub mod github;
+pub mod http;
+pub mod listing;
+pub mod reference;
+pub mod value;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use backlink::proves;
+pub use error::Error;
+pub use http::{Http, HttpFailure, HttpReply};
+pub use reference::{ParsedRef, RefKind, ReferenceError};
+pub use value::{
+    Access, ActorKind, Cursor, Exported, LikeItem, LikePage, Liker, LikesQuery, LikesReply, Post, PostKind, PostPage,
+    PostsOf, Profile, Quota, Secret, Who,
+};
+
+use crate::domain::identity::Platform;
+
+/// How people prove at the platform's own door who they are; `None` where that door is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    None,
+    OAuth1,
+    OAuth2,
+    /// OAuth 2 that also demands a proof key (RFC 7636).
+    OAuth2Pkce,
+}
+
+/// In which order a platform lists likes, which decides whether a reader may stop before the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LikeOrder {
+    /// Newest like first: a reader may stop where an earlier one has been.
+    NewestFirst,
+    /// By the age of the post, or unknown: a new like may appear anywhere, so every pass reads every page.
+    Anywhere,
+}
+
+/// What a connector can do, as data: flows, pages and `bridge list` decide by it, never by the platform's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The live API lists the public likes of any account.
+    pub lists_likes_of_others: bool,
+    /// The live API lists the likes of the account whose token is given.
+    pub lists_own_likes: bool,
+    /// A live like carries the time at which it was given.
+    pub dates_likes: bool,
+    pub like_order: LikeOrder,
+    /// Likes can be read from the platform's export file.
+    pub reads_export: bool,
+    pub sign_in: SignIn,
+    /// The fields of a profile, in the platform's words, in which a claim address is looked for.
+    pub backlink_fields: &'static [&'static str],
+    /// Likes on one page of the live API; `None` without a live API.
+    pub page_size_max: Option<u32>,
+    /// The platform bills each item read, so a reader asks for no more than it needs.
+    pub is_metered: bool,
+}
+
+/// One platform.
+pub trait Bridge: Send + Sync {
+    fn platform(&self) -> Platform;
+
+    fn capabilities(&self) -> &'static Capabilities;
+
+    /// Reads an address that a person pasted, without touching the network.
+    fn parse_reference(&self, text: &str) -> Result<ParsedRef, ReferenceError>;
+
+    /// The platform's API, where one is left. Present exactly when the capabilities list some likes or pages.
+    fn live(&self) -> Option<&dyn LiveApi>;
+
+    /// The reader of the platform's export file, where its layout is known.
+    fn export(&self) -> Option<&dyn ExportFile>;
+}
+
+/// A platform's API. Each method is one question; paging is the caller's, by [`Cursor`], or [`listing::read`]'s.
+///
+/// Errors of every method are those of [`Error`]; what the capabilities deny answers [`Error::Unsupported`].
+#[async_trait]
+pub trait LiveApi: Send + Sync {
+    /// The profile of an account. By id it is the account itself; by handle it is whoever bears the handle *now*.
+    async fn profile(&self, who: &Who, access: &Access) -> Result<Profile, Error>;
+
+    /// One page of an account's likes, from the start or from the cursor of the page before.
+    async fn likes(&self, query: &LikesQuery) -> Result<LikesReply, Error>;
+
+    /// One page of the posts of an account, or of those that hang below another post (the releases of a repository).
+    async fn posts(&self, of: &PostsOf, cursor: Option<&Cursor>, access: &Access) -> Result<PostPage, Error>;
+
+    /// The post of a stable id, with its owner as of now.
+    async fn post(&self, object: &crate::domain::identity::ObjectRef, access: &Access) -> Result<Post, Error>;
+
+    /// The post that a pasted address names. Gives the same object id as every other way to the same post.
+    async fn resolve(&self, reference: &ParsedRef, access: &Access) -> Result<Post, Error>;
+}
+
+/// A reader of a platform's export file. Pure: it is given bytes and returns values.
+pub trait ExportFile: Send + Sync {
+    /// Whether a member of the archive, or a bare file of this name, holds likes or names the archive's owner.
+    fn wants(&self, path: &str) -> bool;
+
+    /// The likes in the wanted files, given as (path, bytes).
+    fn read(&self, files: &[(&str, &[u8])]) -> Result<Exported, Error>;
+}
+
+/// The bridges that are switched on in this instance. One that is off is absent.
+#[derive(Clone, Default)]
+pub struct Registry {
+    bridges: BTreeMap<Platform, Arc<dyn Bridge>>,
+}
+
+impl Registry {
+    /// Adds a bridge; a second one for the same platform takes the first one's place.
+    pub fn with(mut self, bridge: Arc<dyn Bridge>) -> Registry {
+        self.bridges.insert(bridge.platform(), bridge);
+        self
+    }
+
+    pub fn get(&self, platform: Platform) -> Option<&Arc<dyn Bridge>> {
+        self.bridges.get(&platform)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Bridge>> {
+        self.bridges.values()
+    }
+
+    /// Reads an address of any platform that is switched on.
+    ///
+    /// - errors: of the bridge that knows the host, if one does; otherwise that no bridge here knows it.
+    pub fn parse_reference(&self, text: &str) -> Result<ParsedRef, ReferenceError> {
+        let mut refusal = ReferenceError::UnknownHost;
+        for bridge in self.bridges.values() {
+            match bridge.parse_reference(text) {
+                Err(ReferenceError::UnknownHost) => {}
+                Err(better) => refusal = better,
+                found => return found,
+            }
+        }
+        Err(refusal)
+    }
+}

@@ -1,0 +1,238 @@
+//! Claiming: a creator proves that an account on a platform is theirs, here or at a peer; what waited goes to them.
+//!
+//! Owns that an identity has one beneficiary at a time, and that every held share ends exactly once: released by a claim,
+//! or back with its patron when its time is over. A claim that is verified before the expiry is written wins.
+
+use std::collections::BTreeMap;
+
+use crate::domain::id::{IdentityId, LoginId, PatronId};
+use crate::domain::identity::ExternalId;
+use crate::domain::ledger::{Account, Entry, Kind, Refusal};
+use crate::domain::money::Amount;
+use crate::domain::time::{Month, Timestamp};
+use crate::flows::payee::waits_for;
+use crate::flows::{Instance, Policy, flattr};
+use crate::storage::identities::{self, Claim, NewClaim};
+use crate::storage::ledger::{self, PostError};
+use crate::storage::months::{self, Outcome, ShareDetail};
+use crate::storage::{self, Tx, flow_error, likes, outbox, people};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    #[error("there is no login with the id {0}")]
+    NoSuchLogin(LoginId),
+    #[error("`{0}` is not known here yet: look it up first")]
+    UnknownIdentity(ExternalId),
+    #[error("there is no claim with this token")]
+    NoSuchClaim,
+    #[error("{0} refuses to be bridged")]
+    Refused(ExternalId),
+    #[error("the books refused the release: {0}")]
+    Books(#[from] Refusal),
+    #[error("could not read or write claims")]
+    Storage(#[from] storage::Error),
+}
+
+flow_error!(ClaimError);
+
+impl From<PostError> for ClaimError {
+    fn from(error: PostError) -> Self {
+        match error {
+            PostError::Refused(refusal) => ClaimError::Books(refusal),
+            PostError::Storage(error) => ClaimError::Storage(error),
+        }
+    }
+}
+
+/// The address that a creator puts into the profile to prove a claim. Anybody can check it.
+pub fn claim_url(instance: &Instance, token: &str) -> String {
+    format!("{}/claim/{token}", instance.base_url)
+}
+
+/// Begins a claim: nothing is proved yet.
+///
+/// - `token`: random, chosen by the caller; it stands in the address that the creator publishes.
+pub fn begin(
+    tx: &mut Tx,
+    instance: &Instance,
+    login: LoginId,
+    identity: &ExternalId,
+    token: &str,
+    now: Timestamp,
+) -> Result<Claim, ClaimError> {
+    let login_row = people::login(tx, login)?.ok_or(ClaimError::NoSuchLogin(login))?;
+    let row = identities::identity_by_external_id(tx, identity)?
+        .ok_or_else(|| ClaimError::UnknownIdentity(identity.clone()))?;
+    if row.is_refused {
+        return Err(ClaimError::Refused(identity.clone()));
+    }
+    let creator = people::creator_of_login(tx, login, &login_row.name, now)?;
+    if let Some(open) = identities::claims_of_creator(tx, creator)?
+        .into_iter()
+        .find(|claim| claim.identity_id == row.id && matches!(claim.state.as_str(), "pending" | "verified"))
+    {
+        return Ok(open);
+    }
+    let claim = NewClaim {
+        identity: row.id,
+        creator: Some(creator),
+        home_uri: &instance.uri(),
+        creator_uri: &instance.creator_uri(&login_row.name),
+        method: "backlink",
+        token,
+    };
+    Ok(identities::make_claim(tx, &claim, now)?)
+}
+
+/// What a verified claim set free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    pub shares: usize,
+    /// By currency; before the creator's fee.
+    pub amounts: Vec<Amount>,
+}
+
+/// The backlink of a claim of ours was seen on the profile: the identity is the creator's, and so is what waited.
+///
+/// - effects: an older claim is replaced, held shares are posted, peers are told.
+pub fn verified(tx: &mut Tx, instance: &Instance, token: &str, now: Timestamp) -> Result<Released, ClaimError> {
+    ledger::lock(tx)?;
+    let claim = identities::claim_by_token(tx, token)?.ok_or(ClaimError::NoSuchClaim)?;
+    let creator = claim.creator().ok_or(ClaimError::NoSuchClaim)?;
+    if claim.state == "verified" {
+        return Ok(Released { shares: 0, amounts: Vec::new() });
+    }
+    take_over(tx, &claim, now)?;
+    outbox::push_event(tx, "claim", &claim.id.to_string(), now)?;
+    let held = months::held_for_identity(tx, claim.identity_id)?;
+    let mut entry = Entry::new(format!("claim/{}/release", claim.id), Kind::Release, now);
+    let mut totals: BTreeMap<crate::domain::money::Currency, i64> = BTreeMap::new();
+    for (from, amount) in held_sums(tx, &held)? {
+        entry = entry.transfer(from, Account::CreatorAvailable(creator), amount);
+        *totals.entry(amount.currency()).or_default() += amount.units();
+    }
+    let amounts: Vec<Amount> =
+        totals.into_iter().map(|(currency, units)| Amount::from_units(units, currency)).collect();
+    for amount in &amounts {
+        let fee = Policy::fee(*amount, instance.policy.creator_fee_basis_points);
+        if fee.is_positive() {
+            entry = entry.transfer(Account::CreatorAvailable(creator), Account::FeeCreator, fee);
+        }
+    }
+    if !entry.transfers.is_empty() {
+        ledger::post(tx, &entry)?;
+    }
+    end_shares(tx, &held, Outcome::Released, now)?;
+    Ok(Released { shares: held.len(), amounts })
+}
+
+/// A peer announced a claim and this instance has seen the backlink itself.
+///
+/// - effects: the identity's shares go to the peer's creator from the next statement on; likes of the open month are
+///   made known to the creator's home.
+pub fn verified_at_peer(
+    tx: &mut Tx,
+    identity: &ExternalId,
+    home_uri: &str,
+    creator_uri: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<bool, ClaimError> {
+    ledger::lock(tx)?;
+    let row = identities::identity_by_external_id(tx, identity)?
+        .ok_or_else(|| ClaimError::UnknownIdentity(identity.clone()))?;
+    if row.is_refused {
+        return Err(ClaimError::Refused(identity.clone()));
+    }
+    let key = format!("{home_uri} {token}");
+    let claim = match identities::claim_by_token(tx, &key)? {
+        Some(claim) => claim,
+        None => {
+            let new =
+                NewClaim { identity: row.id, creator: None, home_uri, creator_uri, method: "backlink", token: &key };
+            identities::make_claim(tx, &new, now)?
+        }
+    };
+    if claim.state == "verified" {
+        return Ok(false);
+    }
+    take_over(tx, &claim, now)?;
+    let since = flattr::open_since(tx, now)?;
+    for id in likes::counting_since(tx, row.id, since)? {
+        outbox::push_event(tx, "like", &id.to_string(), now)?;
+    }
+    Ok(true)
+}
+
+/// Makes a claim the one that counts. An older backlink that is gone is a move: the new claim takes over.
+fn take_over(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<(), storage::Error> {
+    if let Some(older) = identities::verified_claim(tx, claim.identity_id)? {
+        identities::set_claim_state(tx, older.id, "replaced", older.verified_at.map(Timestamp::from_micros))?;
+    }
+    identities::set_claim_state(tx, claim.id, "verified", Some(now))
+}
+
+/// Sends shares whose time is over back to their patrons.
+///
+/// - returns: how many; call again until it is 0.
+pub fn expire(tx: &mut Tx, now: Timestamp) -> Result<usize, ClaimError> {
+    ledger::lock(tx)?;
+    let expired = months::expired_shares(tx, now, 500)?;
+    if let Some(first) = expired.first() {
+        let mut entry = Entry::new(format!("return/{}", first.share.flattr_id), Kind::Return, now);
+        for (from, amount) in held_sums(tx, &expired)? {
+            let Account::PatronHeld(patron, _) = &from else { unreachable!("held shares stand in held accounts") };
+            let available = Account::PatronAvailable(*patron);
+            entry = entry.transfer(from, available, amount);
+        }
+        if !entry.transfers.is_empty() {
+            ledger::post(tx, &entry)?;
+        }
+        end_shares(tx, &expired, Outcome::Returned, now)?;
+    }
+    Ok(expired.len())
+}
+
+/// An account's owner refuses to be bridged: no new flattr counts, and what waited goes back to the patrons.
+pub fn refuse(tx: &mut Tx, identity: IdentityId, now: Timestamp) -> Result<usize, ClaimError> {
+    ledger::lock(tx)?;
+    identities::set_refused(tx, identity, true)?;
+    let held = months::held_for_identity(tx, identity)?;
+    let mut entry = Entry::new(format!("refuse/{identity}/{}", now.micros()), Kind::Return, now);
+    for (from, amount) in held_sums(tx, &held)? {
+        let Account::PatronHeld(patron, _) = &from else { unreachable!("held shares stand in held accounts") };
+        let available = Account::PatronAvailable(*patron);
+        entry = entry.transfer(from, available, amount);
+    }
+    if !entry.transfers.is_empty() {
+        ledger::post(tx, &entry)?;
+    }
+    end_shares(tx, &held, Outcome::Returned, now)?;
+    Ok(held.len())
+}
+
+/// What held shares add up to in each held account; shares of nothing are left out.
+fn held_sums(tx: &mut Tx, held: &[ShareDetail]) -> Result<Vec<(Account, Amount)>, storage::Error> {
+    let mut sums: BTreeMap<(Account, crate::domain::money::Currency), i64> = BTreeMap::new();
+    for detail in held {
+        let share = &detail.share;
+        let owner = share.identity_id.map(IdentityId);
+        let account = Account::PatronHeld(
+            PatronId(share.patron_id),
+            waits_for(tx, owner, &detail.platform, &detail.object)?,
+        );
+        *sums.entry((account, share.amount()?.currency())).or_default() += share.units;
+    }
+    let sums = sums.into_iter().filter(|(_, units)| *units > 0);
+    Ok(sums.map(|((account, currency), units)| (account, Amount::from_units(units, currency))).collect())
+}
+
+/// Ends held shares in the month whose commitment is still to come.
+fn end_shares(tx: &mut Tx, shares: &[ShareDetail], outcome: Outcome, now: Timestamp) -> Result<(), storage::Error> {
+    let ids: Vec<i64> = shares.iter().map(|detail| detail.share.flattr_id).collect();
+    let mut month: Month = flattr::open_since(tx, now)?;
+    if months::month(tx, month)?.is_some_and(|row| row.stage == "closed") {
+        month = month.next();
+    }
+    months::set_outcome(tx, &ids, Outcome::Held, outcome, None, Some(month))
+}

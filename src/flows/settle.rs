@@ -1,0 +1,293 @@
+//! Settling with a peer: what is said in a channel, and what an answer does to the books.
+//!
+//! Owns the chain of messages (each names the digest of the one before), the deadlines, and that an obligation exists only
+//! with both signatures. What comes in is in [`super::hear`]; here is what we say by ourselves.
+
+use crate::domain::id::PatronId;
+use crate::domain::ledger::account::Held;
+use crate::domain::ledger::{Account, Entry, Kind, Phase};
+use crate::domain::message::{self, Body, Envelope, Message, ObligationPart, payment_reference};
+use crate::domain::money::Amount;
+use crate::domain::proof;
+use crate::domain::settlement::{Channel, Event, State, host_of, step};
+use crate::domain::time::Timestamp;
+use crate::flows::close_month::{Close, CloseError};
+use crate::flows::payee::waits_for;
+use crate::storage::ledger;
+use crate::storage::months::{self, Outcome};
+use crate::storage::settlement::{
+    self, ChannelRow, NewMessage, NewPayment, Payment, Peer, Statement, StoredMessage,
+};
+use crate::storage::{self, Tx, outbox};
+
+/// The rail on which instances pay one another.
+pub const RAIL: &str = "sandbox";
+
+/// Id of the entry that reserves what a statement promises; its transfers are posted or voided one by one.
+pub fn offered_entry_id(digest: &str) -> String {
+    format!("statement/{digest}/offered")
+}
+
+/// Says something in a channel: signs it, chains it, stores it, and queues it for delivery.
+pub fn say(tx: &mut Tx, close: &Close, channel: &ChannelRow, body: Body) -> Result<StoredMessage, CloseError> {
+    let last = settlement::last_message(tx, channel.id, true)?;
+    let envelope = Envelope {
+        channel: channel.channel()?,
+        sender: close.instance.uri(),
+        sequence: last.as_ref().map_or(1, |last| last.sequence + 1),
+        previous: last.map(|last| last.digest).unwrap_or_default(),
+        issued: close.now,
+    };
+    let kind = body.kind();
+    let (uri, sequence) = (envelope.id(), envelope.sequence);
+    let unsigned = message::write(&Message { envelope, body });
+    let digest = proof::digest(&unsigned);
+    let signed = proof::sign(unsigned, close.signer, close.now)?.to_string();
+    let new = NewMessage {
+        channel: channel.id,
+        is_ours: true,
+        sequence,
+        uri: &uri,
+        kind,
+        digest: &digest,
+        body: &signed,
+    };
+    settlement::save_message(tx, &new, close.now)?;
+    outbox::push_event(tx, "message", &uri, close.now)?;
+    let stored = settlement::message_by_uri(tx, &uri)?;
+    stored.ok_or_else(|| storage::Error::corrupt("message", uri).into())
+}
+
+/// Our operator settles with a peer: makes the two channels and tells the peer where we want to be paid.
+///
+/// - `account`: ours on the rail, for the channel in which the peer owes us.
+pub fn add_peer(tx: &mut Tx, close: &Close, uri: &str, inbox: &str, account: &str) -> Result<Peer, CloseError> {
+    let peer = settlement::save_peer(tx, uri, host_of(uri), inbox, "added", close.now)?;
+    let currency = close.instance.policy.currency;
+    let (ours, theirs) = (close.instance.uri(), peer.uri.clone());
+    let owed_to_us = Channel { debtor: theirs.clone(), creditor: ours.clone(), currency };
+    let owed_to_them = Channel { debtor: ours, creditor: theirs, currency };
+    let outgoing = settlement::channel_with(tx, &peer, &owed_to_them, true)?;
+    let incoming = settlement::channel_with(tx, &peer, &owed_to_us, false)?;
+    if incoming.terms == "none" {
+        let minimum_transfer = Amount::from_units(currency.units_per_minor(), currency);
+        say(tx, close, &incoming, Body::Terms { account: account.to_owned(), minimum_transfer })?;
+        settlement::set_terms(tx, incoming.id, "offered")?;
+    }
+    // The peer may have offered its terms before our operator said yes.
+    if outgoing.terms == "offered" {
+        accept_terms(tx, close, &outgoing)?;
+    }
+    Ok(peer)
+}
+
+/// Accepts the terms that a peer offered in the channel in which we owe.
+pub fn accept_terms(tx: &mut Tx, close: &Close, channel: &ChannelRow) -> Result<(), CloseError> {
+    let offered = settlement::messages_of(tx, channel.id)?;
+    let Some(terms) = offered.iter().rev().find(|message| !message.is_ours && message.kind == "terms") else {
+        return Ok(());
+    };
+    let body = Body::Accept { object: terms.uri.clone(), object_digest: terms.digest.clone() };
+    say(tx, close, channel, body)?;
+    settlement::set_terms(tx, channel.id, "open")?;
+    Ok(())
+}
+
+/// Takes back the statements that nobody accepted in time; their lines are held again with their first expiry.
+///
+/// - returns: the months of the statements that were voided.
+pub fn void_expired(tx: &mut Tx, close: &Close) -> Result<Vec<String>, CloseError> {
+    ledger::lock(tx)?;
+    let mut voided = Vec::new();
+    for (statement, channel) in settlement::statements_in(tx, &[State::Offered])? {
+        if channel.is_debtor && close.now > statement.month()?.accept_deadline() {
+            let body = Body::Void { object: statement.uri.clone(), object_digest: statement.digest.clone() };
+            say(tx, close, &channel, body)?;
+            // The void takes the place of the statement, which must not arrive after it.
+            outbox::cancel_waiting(tx, &statement.uri)?;
+            void(tx, close.now, &statement, &channel, Event::Withdrawn)?;
+            voided.push(statement.month);
+        }
+    }
+    Ok(voided)
+}
+
+/// Voids a statement of ours: nothing is owed, and every share in it waits again for its creator.
+pub fn void(
+    tx: &mut Tx,
+    now: Timestamp,
+    statement: &Statement,
+    channel: &ChannelRow,
+    event: Event,
+) -> Result<(), CloseError> {
+    let state = step(statement.state()?, event).map_err(|error| storage::Error::corrupt("statement", error))?;
+    if state == statement.state()? {
+        return Ok(());
+    }
+    settlement::set_statement_state(tx, statement.id, state)?;
+    if !channel.is_debtor {
+        return Ok(());
+    }
+    let offered = offered_transfers(tx, statement)?;
+    let mut entry = Entry::new(format!("statement/{}/voided", statement.digest), Kind::StatementVoided, now);
+    for transfer in offered {
+        let phase = Phase::VoidPending(transfer.id);
+        entry.push(transfer.debit, transfer.credit, transfer.amount, phase);
+    }
+    // What was reserved for the month goes to where a share without a payee waits; what was held stays held.
+    let mut flattrs = Vec::new();
+    for detail in months::shares_of_statement(tx, statement.id.0)? {
+        let share = &detail.share;
+        flattrs.push(share.flattr_id);
+        if share.month == statement.month && share.units > 0 {
+            let patron = PatronId(share.patron_id);
+            let owner = share.identity_id.map(crate::domain::id::IdentityId);
+            let held: Held = waits_for(tx, owner, &detail.platform, &detail.object)?;
+            let reserved = Account::PatronReserved(patron, statement.month()?);
+            entry.push(reserved, Account::PatronHeld(patron, held), share.amount()?, Phase::Posted);
+        }
+    }
+    ledger::post(tx, &entry)?;
+    months::set_outcome(tx, &flattrs, Outcome::Stated, Outcome::Held, None, None)?;
+    Ok(())
+}
+
+/// The reservations that a statement made.
+pub fn offered_transfers(
+    tx: &mut Tx,
+    statement: &Statement,
+) -> Result<Vec<crate::domain::ledger::Transfer>, storage::Error> {
+    let id = offered_entry_id(&statement.digest);
+    let entry = ledger::entry_by_id(tx, &id)?.ok_or_else(|| storage::Error::corrupt("entry", id))?;
+    Ok(entry.transfers)
+}
+
+/// The peer's inbox has taken our acknowledgement: both sides know that both know.
+pub fn acknowledgement_taken(tx: &mut Tx, message_uri: &str) -> Result<(), storage::Error> {
+    let Some(message) = settlement::message_by_uri(tx, message_uri)? else { return Ok(()) };
+    let document: serde_json::Value =
+        serde_json::from_str(&message.body).map_err(|_| storage::Error::corrupt("message", message_uri))?;
+    let Ok(Message { body: Body::Accept { object, .. }, .. }) = message::read(&document) else { return Ok(()) };
+    if let Some(statement) = settlement::statement_by_answer(tx, &object)? {
+        if statement.state()? == State::Bound {
+            settlement::set_statement_state(tx, statement.id, State::Agreed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Announces the payment of everything that is due in a channel, oldest first, in whole cents.
+///
+/// - returns: the payments that were announced; a job brings them to the rail.
+pub fn pay_due(tx: &mut Tx, close: &Close, minimum: Amount) -> Result<Vec<Payment>, CloseError> {
+    ledger::lock(tx)?;
+    let mut announced = Vec::new();
+    for channel in settlement::channels(tx)? {
+        if !channel.is_debtor || !channel.is_open() {
+            continue;
+        }
+        let currency = channel.currency()?;
+        let mut due = Vec::new();
+        for statement in settlement::statements_of(tx, channel.id)? {
+            let state = statement.state()?;
+            let is_payable = state.is_owed() && state != State::Paying;
+            if is_payable && statement.due_at <= close.now.micros() && statement.open_units() > 0 {
+                due.push(statement);
+            }
+        }
+        let open = Amount::sum(due.iter().map(|s| Amount::from_units(s.open_units(), currency)), currency)
+            .ok_or_else(|| storage::Error::corrupt("open amount of", &channel.key))?;
+        let total = open.floor_to_cent();
+        if !total.is_positive() || (minimum.currency() == currency && total.units() < minimum.units()) {
+            continue;
+        }
+        announced.push(announce_payment(tx, close, &channel, &due, total)?);
+    }
+    Ok(announced)
+}
+
+fn announce_payment(
+    tx: &mut Tx,
+    close: &Close,
+    channel: &ChannelRow,
+    due: &[Statement],
+    total: Amount,
+) -> Result<Payment, CloseError> {
+    let mut left = total.units();
+    let mut parts = Vec::new();
+    let mut covered = Vec::new();
+    for statement in due {
+        let units = statement.open_units().min(left);
+        if units > 0 {
+            let amount = Amount::from_units(units, total.currency());
+            parts.push(ObligationPart { obligation: statement.digest.clone(), amount });
+            covered.push((statement.id, units));
+            left -= units;
+        }
+    }
+    let body = Body::Payment { parts, total, rail: RAIL.to_owned() };
+    let message = say(tx, close, channel, body)?;
+    for statement in due {
+        if covered.iter().any(|(id, _)| *id == statement.id) {
+            let state = step(statement.state()?, Event::PaymentNoticed)
+                .map_err(|error| storage::Error::corrupt("statement", error))?;
+            settlement::set_statement_state(tx, statement.id, state)?;
+        }
+    }
+    let reference = payment_reference(&message.digest);
+    let new = NewPayment {
+        channel: channel.id,
+        uri: &message.uri,
+        digest: &message.digest,
+        reference: &reference,
+        total,
+        parts: &covered,
+    };
+    settlement::make_payment(tx, &new, close.now)?;
+    let payment = settlement::payment_by_reference(tx, &reference)?;
+    payment.ok_or_else(|| storage::Error::corrupt("payment", reference).into())
+}
+
+/// The bank shows that our payment has left: we owe that much less.
+pub fn payment_debited(tx: &mut Tx, payment: &Payment, now: Timestamp) -> Result<bool, CloseError> {
+    ledger::lock(tx)?;
+    if !settlement::set_payment_state(tx, payment.id, &["noticed", "sent"], "debited")? {
+        return Ok(false);
+    }
+    book_payment_sent(tx, payment, now)?;
+    Ok(true)
+}
+
+/// Books that a payment of ours has left the bank, once.
+pub fn book_payment_sent(tx: &mut Tx, payment: &Payment, now: Timestamp) -> Result<(), CloseError> {
+    let channel = settlement::channel(tx, payment.channel_id)?
+        .ok_or_else(|| storage::Error::corrupt("channel", payment.channel_id))?;
+    let entry = Entry::new(format!("payment/{}/sent", payment.reference), Kind::PaymentSent, now).transfer(
+        Account::DueTo(host_of(&channel.creditor_uri).to_owned()),
+        Account::Bank(RAIL.to_owned()),
+        payment.amount()?,
+    );
+    ledger::post(tx, &entry)?;
+    Ok(())
+}
+
+/// Marks what was not paid in time, on either side.
+pub fn mark_overdue(tx: &mut Tx, now: Timestamp) -> Result<usize, storage::Error> {
+    let mut marked = 0;
+    let owed = [State::Bound, State::Agreed, State::Paying, State::Overdue];
+    for (statement, channel) in settlement::statements_in(tx, &owed)? {
+        let (state, month) = (statement.state()?, statement.month()?);
+        let has_a_cent = statement.open_units() >= channel.currency()?.units_per_minor();
+        let event = match state {
+            State::Overdue if now >= month.default_deadline() => Event::BecameDefaulted,
+            State::Bound | State::Agreed | State::Paying if now >= month.overdue() => Event::BecameOverdue,
+            _ => continue,
+        };
+        if has_a_cent {
+            let state = step(state, event).map_err(|error| storage::Error::corrupt("statement", error))?;
+            settlement::set_statement_state(tx, statement.id, state)?;
+            marked += 1;
+        }
+    }
+    Ok(marked)
+}

@@ -1,0 +1,250 @@
+//! The control plane: how a test, the demo or a curious person moves the sandbox's world.
+//!
+//! Owns the commands below `/_sim/`. All take and give JSON; a name that fits nothing is 404, a form that is not
+//! understood is 400. Users are named by id or handle, posts by id or `handle/name`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::model::{Missing, UserKind, World};
+use super::reply::{Reply, Request};
+use crate::domain::identity::Platform;
+use crate::domain::time::Timestamp;
+
+/// Why a command is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    #[error("{0}")]
+    Form(String),
+    #[error("there is no command `{method} /_sim/{command}`")]
+    Unknown { method: String, command: String },
+}
+
+/// A whole world, or an addition to it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    pub now: Option<String>,
+    pub users: Vec<ScenarioUser>,
+    pub posts: Vec<ScenarioPost>,
+    pub likes: Vec<ScenarioLike>,
+    pub tokens: Vec<ScenarioToken>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioUser {
+    pub platform: String,
+    pub handle: String,
+    pub id: Option<String>,
+    #[serde(default)]
+    pub kind: UserKind,
+    pub name: Option<String>,
+    pub bio: Option<String>,
+    pub website: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioPost {
+    pub platform: String,
+    pub owner: String,
+    pub name: String,
+    pub id: Option<String>,
+    /// The post that it hangs below, by id or `handle/name`.
+    pub parent: Option<String>,
+    pub description: Option<String>,
+    pub licence: Option<String>,
+    #[serde(default)]
+    pub is_private: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioLike {
+    pub platform: String,
+    pub user: String,
+    pub post: String,
+    /// RFC 3339; now when absent.
+    pub at: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioToken {
+    pub platform: String,
+    pub user: String,
+    pub token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockCommand {
+    /// Seconds.
+    advance: Option<u64>,
+    now: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileCommand {
+    platform: String,
+    user: String,
+    /// The address to show as website; an empty text takes it away.
+    backlink: Option<String>,
+    bio: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenameCommand {
+    platform: String,
+    user: Option<String>,
+    post: Option<String>,
+    to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeleteCommand {
+    platform: String,
+    user: Option<String>,
+    post: Option<String>,
+}
+
+/// Carries out one command.
+pub fn answer(world: &mut World, command: &str, request: &Request) -> Reply {
+    match carry_out(world, command, request) {
+        Ok(value) => Reply::json(200, &value),
+        Err(error) => {
+            let status = if matches!(error, CommandError::Form(_)) { 400 } else { 404 };
+            Reply::json(status, &json!({ "error": error.to_string() }))
+        }
+    }
+}
+
+fn carry_out(world: &mut World, command: &str, request: &Request) -> Result<Value, CommandError> {
+    let body = request.body.as_slice();
+    match (request.method.as_str(), command) {
+        ("GET", "requests") => return Ok(json!({ "requests": world.requests })),
+        ("POST", "reset") => *world = World::new(),
+        ("POST", "scenario") => add(world, form(body)?)?,
+        ("POST", "clock") => clock(world, form(body)?)?,
+        ("POST", "like") => like(world, form(body)?)?,
+        ("POST", "unlike") => {
+            let ScenarioLike { platform, user, post, .. } = form(body)?;
+            world.unlike(platform_of(&platform)?, &user, &post)?;
+        }
+        ("POST", "profile") => profile(world, form(body)?)?,
+        ("POST", "rename") => rename(world, form(body)?)?,
+        ("POST", "delete") => delete(world, form(body)?)?,
+        ("POST", "fault") => {
+            let fault: Fault = form(body)?;
+            platform_of(&fault.platform)?;
+            world.faults.add(fault);
+        }
+        (method, command) => {
+            return Err(CommandError::Unknown { method: method.to_owned(), command: command.to_owned() });
+        }
+    }
+    Ok(json!({ "now": world.now.to_string() }))
+}
+
+/// Adds a scenario to the world: users, then posts, then likes and tokens, each in the order given.
+pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
+    if let Some(now) = &scenario.now {
+        world.now = time(now)?;
+    }
+    for wanted in scenario.users {
+        let user = world.add_user(platform_of(&wanted.platform)?, &wanted.handle);
+        user.id = wanted.id.unwrap_or_else(|| user.id.clone());
+        user.kind = wanted.kind;
+        user.name = wanted.name;
+        user.bio = wanted.bio;
+        user.website = wanted.website;
+    }
+    for wanted in scenario.posts {
+        let platform = platform_of(&wanted.platform)?;
+        let parent =
+            wanted.parent.map(|parent| world.post(platform, &parent).map(|post| post.id.clone())).transpose()?;
+        let post = world.add_post(platform, &wanted.owner, &wanted.name)?;
+        post.id = wanted.id.unwrap_or_else(|| post.id.clone());
+        post.parent = parent;
+        post.description = wanted.description;
+        post.licence = wanted.licence;
+        post.is_private = wanted.is_private;
+    }
+    for wanted in scenario.likes {
+        like(world, wanted)?;
+    }
+    for wanted in scenario.tokens {
+        let platform = platform_of(&wanted.platform)?;
+        let user = world.user(platform, &wanted.user)?.id.clone();
+        world.tokens.insert((platform, wanted.token), user);
+    }
+    Ok(())
+}
+
+fn clock(world: &mut World, command: ClockCommand) -> Result<(), CommandError> {
+    if let Some(now) = command.now {
+        world.now = time(&now)?;
+    }
+    if let Some(seconds) = command.advance {
+        world.advance(Duration::from_secs(seconds));
+    }
+    Ok(())
+}
+
+fn like(world: &mut World, command: ScenarioLike) -> Result<(), CommandError> {
+    let at = command.at.as_deref().map(time).transpose()?.unwrap_or(world.now);
+    Ok(world.like(platform_of(&command.platform)?, &command.user, &command.post, at)?)
+}
+
+fn profile(world: &mut World, command: ProfileCommand) -> Result<(), CommandError> {
+    let user = world.user_mut(platform_of(&command.platform)?, &command.user)?;
+    for (field, wanted) in
+        [(&mut user.website, command.backlink), (&mut user.bio, command.bio), (&mut user.name, command.name)]
+    {
+        if let Some(text) = wanted {
+            *field = Some(text).filter(|text| !text.is_empty());
+        }
+    }
+    Ok(())
+}
+
+fn rename(world: &mut World, command: RenameCommand) -> Result<(), CommandError> {
+    let platform = platform_of(&command.platform)?;
+    match (command.user, command.post) {
+        (Some(user), None) => Ok(world.rename_user(platform, &user, &command.to)?),
+        (None, Some(post)) => Ok(world.rename_post(platform, &post, &command.to)?),
+        _ => Err(CommandError::Form("name either a user or a post".to_owned())),
+    }
+}
+
+fn delete(world: &mut World, command: DeleteCommand) -> Result<(), CommandError> {
+    let platform = platform_of(&command.platform)?;
+    match (command.user, command.post) {
+        (Some(user), None) => Ok(world.delete_user(platform, &user)?),
+        (None, Some(post)) => Ok(world.delete_post(platform, &post)?),
+        _ => Err(CommandError::Form("name either a user or a post".to_owned())),
+    }
+}
+
+fn form<T: DeserializeOwned>(body: &[u8]) -> Result<T, CommandError> {
+    serde_json::from_slice(body).map_err(|error| CommandError::Form(error.to_string()))
+}
+
+fn platform_of(slug: &str) -> Result<Platform, CommandError> {
+    slug.parse().map_err(|error: crate::domain::identity::IdentityError| CommandError::Form(error.to_string()))
+}
+
+fn time(text: &str) -> Result<Timestamp, CommandError> {
+    text.parse().map_err(|error: crate::domain::time::TimeError| CommandError::Form(error.to_string()))
+}

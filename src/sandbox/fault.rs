@@ -1,0 +1,215 @@
+//! Faults that a test or a demo switches on: limits, outages, damaged replies.
+//!
+//! Owns that a fault is repeatable: it counts down, or follows a seed. Kinds are those of PLATFORMS.md, section 13.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::reply::Reply;
+use crate::domain::identity::Platform;
+
+/// What goes wrong. The names on the wire are those of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Kind {
+    /// The hourly allowance is used up.
+    RateLimited {
+        #[serde(default = "default_retry_after")]
+        retry_after: u64,
+    },
+    /// Too fast for the platform's taste, whatever the allowance.
+    SecondaryLimit {
+        #[serde(default = "default_retry_after")]
+        retry_after: u64,
+    },
+    #[serde(rename = "http_500")]
+    Http500,
+    #[serde(rename = "http_502")]
+    Http502,
+    #[serde(rename = "http_503")]
+    Http503,
+    Slow {
+        ms: u64,
+    },
+    /// The second half of the body is missing, and the length says so: only the JSON betrays it.
+    TruncateBody,
+    BadJson,
+    /// A friendly page with status 200.
+    HtmlErrorPage,
+    /// The right body under the wrong name.
+    WrongContentType,
+    /// The token is refused; the next request works again.
+    ExpiredToken,
+}
+
+const fn default_retry_after() -> u64 {
+    60
+}
+
+/// A limit that a platform words in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    Primary { seconds: u64 },
+    Secondary { seconds: u64 },
+}
+
+/// What a fault does to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    None,
+    Limit(Limit),
+    Replace(Reply),
+    Wait(Duration),
+    Truncate,
+    BreakJson,
+    ContentType(&'static str),
+}
+
+impl Effect {
+    /// Damages a finished reply.
+    pub fn spoil(&self, mut reply: Reply) -> Reply {
+        match self {
+            Effect::Truncate => reply.body.truncate(reply.body.len() / 2),
+            Effect::BreakJson => reply.body = b"{\"message\": oops}".to_vec(),
+            Effect::ContentType(name) => reply.header("content-type", *name),
+            Effect::None | Effect::Limit(_) | Effect::Replace(_) | Effect::Wait(_) => {}
+        }
+        reply
+    }
+}
+
+/// A fault as it is switched on.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Fault {
+    pub platform: String,
+    /// `*` stands for any part of a path, slashes too.
+    #[serde(default = "everywhere")]
+    pub path_glob: String,
+    #[serde(flatten)]
+    pub kind: Kind,
+    /// Hits this many matching requests, then is gone. Without count and probability: one.
+    pub count: Option<u32>,
+    /// Hits each matching request with this chance, by the seed.
+    pub probability: Option<f64>,
+    #[serde(default)]
+    pub seed: u64,
+}
+
+fn everywhere() -> String {
+    "*".to_owned()
+}
+
+/// The faults that are on.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub fn add(&mut self, mut fault: Fault) {
+        if fault.count.is_none() && fault.probability.is_none() {
+            fault.count = Some(1);
+        }
+        self.0.push(fault);
+    }
+
+    /// The effect on one request: the first fault that matches and strikes.
+    pub fn take(&mut self, platform: Platform, path: &str) -> Effect {
+        self.0.retain(|fault| fault.count != Some(0));
+        for fault in &mut self.0 {
+            if fault.platform != platform.slug() || !matches_glob(&fault.path_glob, path) || !strikes(fault) {
+                continue;
+            }
+            fault.count = fault.count.map(|count| count - 1);
+            return effect(fault.kind);
+        }
+        Effect::None
+    }
+}
+
+fn strikes(fault: &mut Fault) -> bool {
+    let Some(probability) = fault.probability else { return true };
+    // SplitMix64: small, well mixed, and the same on every machine.
+    fault.seed = fault.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = fault.seed;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    (mixed >> 11) as f64 / (1_u64 << 53) as f64 <= probability
+}
+
+fn effect(kind: Kind) -> Effect {
+    match kind {
+        Kind::RateLimited { retry_after } => Effect::Limit(Limit::Primary { seconds: retry_after }),
+        Kind::SecondaryLimit { retry_after } => Effect::Limit(Limit::Secondary { seconds: retry_after }),
+        Kind::Http500 => Effect::Replace(Reply::json(500, &serde_json::json!({ "message": "Server Error" }))),
+        Kind::Http502 => Effect::Replace(Reply::html(502, "<html><h1>502 Bad Gateway</h1></html>")),
+        Kind::Http503 => Effect::Replace(Reply::html(503, "<html><h1>Service Unavailable</h1></html>")),
+        Kind::Slow { ms } => Effect::Wait(Duration::from_millis(ms)),
+        Kind::TruncateBody => Effect::Truncate,
+        Kind::BadJson => Effect::BreakJson,
+        Kind::HtmlErrorPage => Effect::Replace(Reply::html(200, "<!DOCTYPE html><html>We will be right back</html>")),
+        Kind::WrongContentType => Effect::ContentType("text/plain"),
+        Kind::ExpiredToken => {
+            Effect::Replace(Reply::json(401, &serde_json::json!({ "message": "The token has expired" })))
+        }
+    }
+}
+
+/// Whether `*`, as any run of characters, makes the pattern fit.
+fn matches_glob(pattern: &str, path: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = path.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(json: serde_json::Value) -> Fault {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_fault_strikes_as_often_as_it_says_and_only_where_it_says() {
+        let mut faults = Faults::default();
+        let json =
+            serde_json::json!({"platform": "github", "path_glob": "/users/*/starred", "kind": "http_502", "count": 2});
+        faults.add(fault(json));
+        let mut strikes = |path: &str| faults.take(Platform::GitHub, path) != Effect::None;
+        assert!(!strikes("/users/mira"));
+        assert!(strikes("/users/mira/starred"));
+        assert!(strikes("/users/mira/starred"));
+        assert!(!strikes("/users/mira/starred"));
+    }
+
+    #[test]
+    fn a_probable_fault_follows_its_seed() {
+        let run = |seed: u64| {
+            let mut faults = Faults::default();
+            let json = serde_json::json!({"platform": "github", "kind": "bad_json", "probability": 0.5, "seed": seed});
+            faults.add(fault(json));
+            (0..200).map(|_| faults.take(Platform::GitHub, "/user") != Effect::None).collect::<Vec<bool>>()
+        };
+        assert_eq!(run(7), run(7));
+        assert_ne!(run(7), run(8));
+        let hits = run(7).into_iter().filter(|hit| *hit).count();
+        assert!((60..140).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn a_star_stands_for_any_part() {
+        assert!(matches_glob("*", "/a"));
+        assert!(matches_glob("/a*c", "/abc"));
+        assert!(matches_glob("/a*b*c", "/axbxc"));
+        assert!(!matches_glob("/a*b*c", "/axc"));
+        assert!(matches_glob("/a", "/a"));
+        assert!(!matches_glob("/a", "/ab"));
+    }
+}

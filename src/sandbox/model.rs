@@ -1,0 +1,305 @@
+//! The state of all platforms: people, posts, likes, tokens, and a clock that stands still until it is moved.
+//!
+//! Owns that everything is repeatable: ids are counted, times come from the virtual clock, and nothing is random. Knows
+//! no wire format; what is peculiar to a platform is in its own file.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Faults;
+use super::reply::Request;
+use crate::domain::identity::Platform;
+use crate::domain::time::Timestamp;
+
+/// 2013-06-01T00:00:00Z: where the clock of a fresh world stands.
+const BEGINNING: Timestamp = Timestamp::from_seconds(1_370_044_800);
+/// The first id that is given out. Above 2^53, so that a reader that keeps ids as floats is found out.
+const FIRST_ID: u64 = 9_007_199_254_740_993;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserKind {
+    #[default]
+    Person,
+    Organization,
+    Bot,
+}
+
+#[derive(Clone, Debug)]
+pub struct User {
+    pub platform: Platform,
+    pub id: String,
+    pub handle: String,
+    pub kind: UserKind,
+    pub name: Option<String>,
+    pub bio: Option<String>,
+    pub website: Option<String>,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct Post {
+    pub platform: Platform,
+    pub id: String,
+    /// The id of the user who owns it.
+    pub owner: String,
+    /// The id of the post that it hangs below: the repository of a release.
+    pub parent: Option<String>,
+    /// The name in addresses: of a repository, or the tag of a release.
+    pub name: String,
+    pub description: Option<String>,
+    pub licence: Option<String>,
+    pub is_private: bool,
+    pub created_at: Timestamp,
+    /// Earlier addresses, `handle/name` in lower case, which the platform still redirects.
+    pub former_paths: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Like {
+    pub platform: Platform,
+    pub user: String,
+    pub post: String,
+    pub at: Timestamp,
+}
+
+/// A request as the log keeps it. Tokens are not kept, only whether there was one.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoggedRequest {
+    pub platform: &'static str,
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub is_authorized: bool,
+    pub is_conditional: bool,
+    pub status: u16,
+    pub at: String,
+}
+
+/// How much of an allowance is used in the current window.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    pub used: u64,
+    pub resets_at: Timestamp,
+}
+
+/// Everything there is.
+pub struct World {
+    pub now: Timestamp,
+    pub users: Vec<User>,
+    pub posts: Vec<Post>,
+    pub likes: Vec<Like>,
+    /// (platform, token) to the id of a user.
+    pub tokens: BTreeMap<(Platform, String), String>,
+    pub usage: BTreeMap<(Platform, String), Usage>,
+    pub faults: Faults,
+    pub requests: Vec<LoggedRequest>,
+    next_id: u64,
+}
+
+/// A name in a command or a scenario that fits nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {what} `{name}` on {platform}")]
+pub struct Missing {
+    pub what: &'static str,
+    pub name: String,
+    pub platform: Platform,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        World::new()
+    }
+}
+
+impl World {
+    pub fn new() -> World {
+        World {
+            now: BEGINNING,
+            users: Vec::new(),
+            posts: Vec::new(),
+            likes: Vec::new(),
+            tokens: BTreeMap::new(),
+            usage: BTreeMap::new(),
+            faults: Faults::default(),
+            requests: Vec::new(),
+            next_id: FIRST_ID,
+        }
+    }
+
+    pub fn fresh_id(&mut self) -> String {
+        self.next_id += 1;
+        (self.next_id - 1).to_string()
+    }
+
+    /// Adds a person with an id of its own. The rest is there to be changed.
+    pub fn add_user(&mut self, platform: Platform, handle: &str) -> &mut User {
+        let id = self.fresh_id();
+        self.users.push(User {
+            platform,
+            id,
+            handle: handle.to_owned(),
+            kind: UserKind::Person,
+            name: None,
+            bio: None,
+            website: None,
+            created_at: self.now,
+        });
+        self.users.last_mut().expect("just pushed")
+    }
+
+    /// Adds a post of a user, named by id or handle.
+    pub fn add_post(&mut self, platform: Platform, owner: &str, name: &str) -> Result<&mut Post, Missing> {
+        let owner = self.user(platform, owner)?.id.clone();
+        let id = self.fresh_id();
+        self.posts.push(Post {
+            platform,
+            id,
+            owner,
+            parent: None,
+            name: name.to_owned(),
+            description: None,
+            licence: None,
+            is_private: false,
+            created_at: self.now,
+            former_paths: Vec::new(),
+        });
+        Ok(self.posts.last_mut().expect("just pushed"))
+    }
+
+    /// A user by id, or by handle without regard to case.
+    pub fn user(&self, platform: Platform, name: &str) -> Result<&User, Missing> {
+        let place = self.user_place(platform, name)?;
+        Ok(&self.users[place])
+    }
+
+    pub fn user_mut(&mut self, platform: Platform, name: &str) -> Result<&mut User, Missing> {
+        let place = self.user_place(platform, name)?;
+        Ok(&mut self.users[place])
+    }
+
+    fn user_place(&self, platform: Platform, name: &str) -> Result<usize, Missing> {
+        let is_meant = |user: &User| user.id == name || user.handle.eq_ignore_ascii_case(name);
+        let place = self.users.iter().position(|user| user.platform == platform && is_meant(user));
+        place.ok_or_else(|| Missing { what: "user", name: name.to_owned(), platform })
+    }
+
+    /// A post by id, or by `handle/name` as it is now.
+    pub fn post(&self, platform: Platform, name: &str) -> Result<&Post, Missing> {
+        let place = self.post_place(platform, name)?;
+        Ok(&self.posts[place])
+    }
+
+    pub fn post_mut(&mut self, platform: Platform, name: &str) -> Result<&mut Post, Missing> {
+        let place = self.post_place(platform, name)?;
+        Ok(&mut self.posts[place])
+    }
+
+    fn post_place(&self, platform: Platform, name: &str) -> Result<usize, Missing> {
+        // By id first: building every path for each look-up is what made large worlds slow.
+        let by_id = self.posts.iter().position(|post| post.id == name && post.platform == platform);
+        let is_at = |post: &Post| post.parent.is_none() && self.path_of(post).eq_ignore_ascii_case(name);
+        let by_path = || self.posts.iter().position(|post| post.platform == platform && is_at(post));
+        by_id.or_else(by_path).ok_or_else(|| Missing { what: "post", name: name.to_owned(), platform })
+    }
+
+    /// `handle/name`
+    pub fn path_of(&self, post: &Post) -> String {
+        let owner = self.user(post.platform, &post.owner).expect("the owner of a post is never deleted without it");
+        format!("{}/{}", owner.handle, post.name)
+    }
+
+    /// Records a like; a repeat changes nothing, not even the time.
+    pub fn like(&mut self, platform: Platform, user: &str, post: &str, at: Timestamp) -> Result<(), Missing> {
+        let user = self.user(platform, user)?.id.clone();
+        let post = self.post(platform, post)?.id.clone();
+        if !self.likes.iter().any(|like| like.platform == platform && like.user == user && like.post == post) {
+            self.likes.push(Like { platform, user, post, at });
+        }
+        Ok(())
+    }
+
+    pub fn unlike(&mut self, platform: Platform, user: &str, post: &str) -> Result<(), Missing> {
+        let user = self.user(platform, user)?.id.clone();
+        let post = self.post(platform, post)?.id.clone();
+        self.likes.retain(|like| !(like.platform == platform && like.user == user && like.post == post));
+        Ok(())
+    }
+
+    /// The likes of a user, newest first; of those of one second, the later one first.
+    pub fn likes_of(&self, platform: Platform, user_id: &str) -> Vec<&Like> {
+        let mut likes: Vec<&Like> =
+            self.likes.iter().filter(|like| like.platform == platform && like.user == user_id).collect();
+        likes.reverse();
+        likes.sort_by_key(|like| std::cmp::Reverse(like.at));
+        likes
+    }
+
+    /// Gives a user another handle, which frees the old one. Addresses of posts move along and leave a redirect.
+    pub fn rename_user(&mut self, platform: Platform, user: &str, to: &str) -> Result<(), Missing> {
+        let id = self.user(platform, user)?.id.clone();
+        let moves: Vec<usize> = (0..self.posts.len())
+            .filter(|place| self.posts[*place].platform == platform && self.posts[*place].owner == id)
+            .collect();
+        for place in moves {
+            let path = self.path_of(&self.posts[place]).to_ascii_lowercase();
+            self.posts[place].former_paths.push(path);
+        }
+        self.user_mut(platform, &id)?.handle = to.to_owned();
+        Ok(())
+    }
+
+    pub fn rename_post(&mut self, platform: Platform, post: &str, to: &str) -> Result<(), Missing> {
+        let path = self.path_of(self.post(platform, post)?).to_ascii_lowercase();
+        let post = self.post_mut(platform, post)?;
+        post.former_paths.push(path);
+        post.name = to.to_owned();
+        Ok(())
+    }
+
+    /// Deletes a post, what hangs below it, and its likes.
+    pub fn delete_post(&mut self, platform: Platform, post: &str) -> Result<(), Missing> {
+        let id = self.post(platform, post)?.id.clone();
+        self.posts.retain(|post| !(post.platform == platform && (post.id == id || post.parent.as_ref() == Some(&id))));
+        self.likes.retain(|like| !(like.platform == platform && like.post == id));
+        Ok(())
+    }
+
+    /// Deletes a user with posts, likes and tokens.
+    pub fn delete_user(&mut self, platform: Platform, user: &str) -> Result<(), Missing> {
+        let id = self.user(platform, user)?.id.clone();
+        while let Some(post) = self.posts.iter().find(|post| post.platform == platform && post.owner == id) {
+            let post = post.id.clone();
+            self.delete_post(platform, &post)?;
+        }
+        self.likes.retain(|like| !(like.platform == platform && like.user == id));
+        self.tokens.retain(|(of, _), user| !(*of == platform && *user == id));
+        self.users.retain(|user| !(user.platform == platform && user.id == id));
+        Ok(())
+    }
+
+    pub fn advance(&mut self, by: Duration) {
+        self.now = self.now.plus(by);
+    }
+
+    pub(super) fn log(&mut self, platform: Platform, request: &Request, status: u16) {
+        self.requests.push(LoggedRequest {
+            platform: platform.slug(),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query_text.clone(),
+            is_authorized: request.header("authorization").is_some(),
+            is_conditional: request.header("if-none-match").is_some(),
+            status,
+            at: self.now.to_string(),
+        });
+    }
+}
+
+/// A moment as an HTTP header says it.
+pub fn http_date(at: Timestamp) -> String {
+    let seconds = u64::try_from(at.seconds()).expect("the sandbox lives after 1970");
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}

@@ -1,0 +1,14 @@
+//! The connectors against the sandbox, over real sockets: the acceptance tests of PLATFORMS.md, section 14.
+//!
+//! Here, and not beside the connectors, because only a test may know both sides.
+
+mod control;
+mod github;
+
+use std::net::SocketAddr;
+
+use crate::sandbox::{self, Sandbox};
+
+async fn sandbox() -> Sandbox {
+    sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free loopback port")
+}
