@@ -1,9 +1,9 @@
 //! The one HTTP client of the project: reaches the public Internet, and nothing of our own network.
 //!
 //! Owns the guard around every URL that a stranger may have chosen. Addresses are checked where the connection is made,
-//! after the name was resolved, so a name that resolves differently a moment later gains nothing; redirects are followed
-//! by hand with every check repeated; time and size are bounded over the whole exchange. The table of addresses is in
-//! [`super::address`], the connect-time check in [`resolver`].
+//! after the name was resolved, so a name that resolves differently a moment later gains nothing; redirects are
+//! followed by hand with every check repeated; time and size are bounded over the whole exchange. The table of
+//! addresses is in [`super::address`], the connect-time check in [`resolver`].
 
 mod resolver;
 
@@ -140,8 +140,8 @@ impl GuardedClient {
     }
 
     /// The client below, for the federation library. It checks addresses after resolving, follows no redirect and keeps
-    /// the deadline, but it limits no size, and URLs with an address instead of a name must pass [`GuardedClient::check`]
-    /// first: for these no resolver is asked.
+    /// the deadline, but it limits no size, and URLs with an address instead of a name must pass
+    /// [`GuardedClient::check`] first: for these no resolver is asked.
     pub fn inner(&self) -> &reqwest::Client {
         &self.client
     }

@@ -1,7 +1,7 @@
 //! The connect-time check: from a name to the addresses that we may connect to.
 //!
-//! Owns the moment between resolving and connecting. The HTTP stack connects to the addresses that are returned here and
-//! to no others, so nothing can be resolved again in between (DNS rebinding).
+//! Owns the moment between resolving and connecting. The HTTP stack connects to the addresses that are returned here
+//! and to no others, so nothing can be resolved again in between (DNS rebinding).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

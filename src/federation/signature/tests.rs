@@ -478,7 +478,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn no_byte_of_a_signed_request_can_change(part in 0_usize..5, position in any::<prop::sample::Index>(), bit in 0_u8..7) {
+    fn no_byte_of_a_request_can_change(part in 0_usize..5, at in any::<prop::sample::Index>(), bit in 0_u8..7) {
         let mut request = post();
         let bytes: &mut Vec<u8> = match part {
             0 => &mut request.body,
@@ -487,7 +487,7 @@ proptest! {
                 &mut request.headers.iter_mut().find(|(found, _)| found == name).unwrap().1
             }
         };
-        let index = position.index(bytes.len());
+        let index = at.index(bytes.len());
         bytes[index] ^= 1 << bit;
         prop_assert!(request.verdict().is_err());
     }
