@@ -1,8 +1,8 @@
 //! RSA keys of HTTP signatures, and the randomness of new keys.
 //!
-//! Owns the algorithm (RSASSA-PKCS1-v1_5 with SHA-256, at least 2,048 bits) and the PEM forms that actors publish and the
-//! database keeps. Both kinds of key are parsed once and cheap to clone, so that a cache holds values that are ready to
-//! use. A private key is never printed.
+//! Owns the algorithm (RSASSA-PKCS1-v1_5 with SHA-256, at least 2,048 bits) and the PEM forms that actors publish and
+//! the database keeps. Both kinds of key are parsed once and cheap to clone, so that a cache holds values that are
+//! ready to use. A private key is never printed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ pub struct RsaKeyPair {
 }
 
 impl RsaKeyPair {
-    /// A new key of 2,048 bits, the size that the whole fediverse verifies. Takes a tenth of a second or more: call it on
-    /// a blocking thread.
+    /// A new key of 2,048 bits, the size that the whole fediverse verifies. Takes a tenth of a second or more: call it
+    /// on a blocking thread.
     pub fn generate() -> Result<RsaKeyPair, KeyError> {
         RsaKeyPair::new(KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Library)?)
     }

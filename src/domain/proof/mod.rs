@@ -1,9 +1,9 @@
 //! Object integrity proofs: who said this document, in a form that a third party can check years later.
 //!
-//! FEP-8b32 with the cryptosuite `eddsa-jcs-2022` (W3C vc-di-eddsa, RFC 8785). Owns what is hashed: the document without
-//! `proof` and without a Linked Data `signature`, and the proof exactly as received minus `proofValue`. That one rule
-//! satisfies both published dialects, with and without `@context` in the proof. A document whose plain JSON could be read
-//! in two ways is refused, whatever its signature.
+//! FEP-8b32 with the cryptosuite `eddsa-jcs-2022` (W3C vc-di-eddsa, RFC 8785). Owns what is hashed: the document
+//! without `proof` and without a Linked Data `signature`, and the proof exactly as received minus `proofValue`. That
+//! one rule satisfies both published dialects, with and without `@context` in the proof. A document whose plain JSON
+//! could be read in two ways is refused, whatever its signature.
 //!
 //! Must not know where a key comes from: the caller reads [`header`], finds the key and asks [`verify`]. A valid proof
 //! says that the key signed; that the key is the actor's is checked in `federation`. Keys are in [`multikey`].

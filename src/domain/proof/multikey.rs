@@ -16,7 +16,8 @@ const ED25519_PUB: [u8; 2] = [0xed, 0x01];
 const KEY_BYTES: usize = 32;
 pub(super) const SIGNATURE_BYTES: usize = 64;
 
-/// Longest text that is decoded: base58 takes quadratic time, and no key or signature here is longer than 90 characters.
+/// Longest text that is decoded: base58 takes quadratic time, and no key or signature here is longer than 90
+/// characters.
 const TEXT_LENGTH_MAX: usize = 128;
 
 /// Why a text is not an Ed25519 Multikey.
@@ -131,7 +132,8 @@ fn encode(bytes: &[u8]) -> String {
     multibase::encode(Base::Base58Btc, bytes)
 }
 
-/// The bytes of a multibase base58btc text; `None` for any other base and for what is too long to be a key or signature.
+/// The bytes of a multibase base58btc text; `None` for any other base and for what is too long to be a key or
+/// signature.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     if text.len() > TEXT_LENGTH_MAX {
         return None;

@@ -1,13 +1,13 @@
 //! HTTP signatures of draft-cavage-12: who sent this request, and that it was meant for us, here and now.
 //!
-//! Owns the strict rules (stricter than the federation library's, which stays behind as the second verifier): the signed
-//! set contains `(request-target)`, `host`, a time and, where there is a body, `digest`; the host is ours; the digest
-//! fits the body; the time lies in the window. Everything that can be judged without the key is judged in [`check`],
-//! before anybody's key is fetched.
+//! Owns the strict rules (stricter than the federation library's, which stays behind as the second verifier): the
+//! signed set contains `(request-target)`, `host`, a time and, where there is a body, `digest`; the host is ours; the
+//! digest fits the body; the time lies in the window. Everything that can be judged without the key is judged in
+//! [`check`], before anybody's key is fetched.
 //!
 //! Pure: takes methods, headers and the time as values and knows no web server. The `Signature` header is read in
-//! [`parse`](parse()); outgoing requests are signed in [`outgoing`]. A valid signature says who sent a request; for money
-//! it is no evidence (`domain::proof` is).
+//! [`parse`](parse()); outgoing requests are signed in [`outgoing`]. A valid signature says who sent a request; for
+//! money it is no evidence (`domain::proof` is).
 
 mod outgoing;
 mod parse;
@@ -144,7 +144,8 @@ impl Default for Window {
     }
 }
 
-/// What is ours to decide about requests: the hosts that we are (with a port where it is not the default) and the window.
+/// What is ours to decide about requests: the hosts that we are (with a port where it is not the default) and the
+/// window.
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub hosts: Vec<String>,

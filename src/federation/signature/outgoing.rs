@@ -1,8 +1,8 @@
 //! Signing what we send, so that every server of the fediverse and our own strict rules accept it.
 //!
 //! The canonical string is built by `http-signature-normalization`, as in Lemmy and the federation library; our own
-//! verifier builds it independently, so each is a test of the other. A request is signed anew, with a new Date, at every
-//! attempt.
+//! verifier builds it independently, so each is a test of the other. A request is signed anew, with a new Date, at
+//! every attempt.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,6 @@
 //! The vectors of the draft, what other software sends, and a matrix of requests that must be refused.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use aws_lc_rs::signature::{RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, UnparsedPublicKey};
@@ -42,6 +43,10 @@ impl Received {
     fn get(&self, name: &str) -> String {
         let found = self.headers.iter().find(|(header, _)| header == name);
         String::from_utf8(found.unwrap_or_else(|| panic!("no {name}")).1.clone()).unwrap()
+    }
+
+    fn text_headers(&self) -> BTreeMap<String, String> {
+        self.headers.iter().map(|(name, value)| (name.clone(), String::from_utf8(value.clone()).unwrap())).collect()
     }
 
     fn add(mut self, name: &str, value: &str) -> Received {
@@ -125,23 +130,27 @@ fn what_we_send_we_accept() {
 }
 
 #[test]
-fn our_canonical_string_is_that_of_the_library() {
-    let headers = post().without("signature").headers;
-    let headers = headers.into_iter().map(|(name, value)| (name, String::from_utf8(value).unwrap())).collect();
-    let unsigned = Config::new().mastodon_compat().begin_sign("POST", INBOX, headers).unwrap();
-    let mut theirs = String::new();
-    unsigned
-        .sign(KEY_ID.into(), |text| Ok::<_, std::io::Error>(text.clone_into(&mut theirs)).map(|()| String::new()))
-        .unwrap();
-    let ours = post().check(|request| check(request, &rules(), now())).unwrap().signing_string;
-    assert_eq!(ours, theirs);
+fn what_the_signer_of_the_federation_library_sends_is_accepted() {
+    // Its two configurations; without compatibility the crate asks the system for the time, so all times are of today.
+    let today = SystemTime::now();
+    let since = today.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = Timestamp::from_seconds(i64::try_from(since.as_secs()).unwrap());
+    let config = Config::new().set_expiration(Duration::from_secs(60 * 60));
+    for config in [config.clone(), config.mastodon_compat()] {
+        let request = post().without("signature").set("date", &httpdate::fmt_http_date(today));
+        let headers = request.text_headers();
+        let unsigned = config.begin_sign("POST", INBOX, headers).unwrap();
+        let signed = unsigned.sign(KEY_ID.into(), |text| PAIR.sign(text.as_bytes()).map(|bytes| BASE64.encode(bytes)));
+        let request = request.add("signature", &signed.unwrap().signature_header());
+        assert_eq!(request.verdict_at(now), Ok(()));
+        assert!(matches!(request.verdict_at(now.plus(Duration::from_secs(3_700))), Err(SignatureError::Stale(_))));
+    }
 }
 
 #[test]
 fn the_federation_library_accepts_what_we_send() {
     // What `activity_sending` configures for the receiving side, but for its clock.
-    let headers = post().headers;
-    let headers = headers.into_iter().map(|(name, value)| (name, String::from_utf8(value).unwrap())).collect();
+    let headers = post().text_headers();
     let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     let config = Config::new().set_expiration(century).require_digest();
     let unverified = config.begin_verify("POST", INBOX, headers).unwrap();
@@ -469,7 +478,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn no_byte_of_a_signed_request_can_change(part in 0_usize..5, position in any::<prop::sample::Index>(), bit in 0_u8..7) {
+    fn no_byte_of_a_request_can_change(part in 0_usize..5, at in any::<prop::sample::Index>(), bit in 0_u8..7) {
         let mut request = post();
         let bytes: &mut Vec<u8> = match part {
             0 => &mut request.body,
@@ -478,7 +487,7 @@ proptest! {
                 &mut request.headers.iter_mut().find(|(found, _)| found == name).unwrap().1
             }
         };
-        let index = position.index(bytes.len());
+        let index = at.index(bytes.len());
         bytes[index] ^= 1 << bit;
         prop_assert!(request.verdict().is_err());
     }
