@@ -70,14 +70,8 @@ pub fn leaf(nonce: &Hash, key: &str, units: i64) -> Node {
 
 /// The subtotal of one creator: a line of a statement, over the root of its leaves.
 pub fn subtotal(creator: &str, identity: &str, like_count: u64, leaves: Node) -> Node {
-    let parts: [&[u8]; 6] = [
-        &[2],
-        &text(creator),
-        &text(identity),
-        &like_count.to_be_bytes(),
-        &leaves.sum.to_be_bytes(),
-        &leaves.hash,
-    ];
+    let parts: [&[u8]; 6] =
+        [&[2], &text(creator), &text(identity), &like_count.to_be_bytes(), &leaves.sum.to_be_bytes(), &leaves.hash];
     Node { sum: leaves.sum, hash: hash(&parts) }
 }
 
@@ -133,9 +127,12 @@ pub fn path(nodes: &[Node], index: usize) -> Option<Vec<Sibling>> {
 
 /// The root that a node and a path lead to. `None` when the sums overflow: such a path proves nothing.
 pub fn climb(node: Node, path: &[Sibling]) -> Option<Node> {
-    path.iter().try_fold(node, |node, sibling| {
-        if sibling.is_left { inner(&sibling.node, &node) } else { inner(&node, &sibling.node) }
-    })
+    path.iter().try_fold(
+        node,
+        |node, sibling| {
+            if sibling.is_left { inner(&sibling.node, &node) } else { inner(&node, &sibling.node) }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -77,14 +77,36 @@ pub struct StatementOffer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// Opens the channel: where and from which amount on the sender pays or is paid.
-    Terms { account: String, minimum_transfer: Amount },
+    Terms {
+        account: String,
+        minimum_transfer: Amount,
+    },
     Statement(StatementOffer),
     /// Accepts the message with this id and digest: terms, a statement, or an Accept (then it is the acknowledgement).
-    Accept { object: String, object_digest: String },
-    Reject { object: String, object_digest: String, code: RejectCode },
-    Void { object: String, object_digest: String },
-    Payment { parts: Vec<ObligationPart>, total: Amount, rail: String },
-    Receipt { object: String, object_digest: String, parts: Vec<ObligationPart>, received: Timestamp },
+    Accept {
+        object: String,
+        object_digest: String,
+    },
+    Reject {
+        object: String,
+        object_digest: String,
+        code: RejectCode,
+    },
+    Void {
+        object: String,
+        object_digest: String,
+    },
+    Payment {
+        parts: Vec<ObligationPart>,
+        total: Amount,
+        rail: String,
+    },
+    Receipt {
+        object: String,
+        object_digest: String,
+        parts: Vec<ObligationPart>,
+        received: Timestamp,
+    },
 }
 
 impl Body {
@@ -234,8 +256,7 @@ pub fn read(document: &Value) -> Result<Message, MessageError> {
         Some(Value::Number(version)) if version.as_i64() == Some(1) => {}
         other => return Err(MessageError::Version(other.map_or("none".to_owned(), Value::to_string))),
     }
-    let currency: Currency =
-        text(channel_part, "currency")?.parse().map_err(|_| MessageError::Member("currency"))?;
+    let currency: Currency = text(channel_part, "currency")?.parse().map_err(|_| MessageError::Member("currency"))?;
     let envelope = Envelope {
         channel: Channel {
             debtor: text(channel_part, "debtor")?.to_owned(),
@@ -302,10 +323,8 @@ fn read_body(document: &Value, object: &Value, kind: &str, currency: Currency) -
 
 fn read_statement(object: &Value, currency: Currency) -> Result<StatementOffer, MessageError> {
     let sum = amount(object, "sum", currency)?;
-    let root = Node {
-        sum: u64::try_from(sum.units()).map_err(|_| MessageError::Member("sum"))?,
-        hash: hash(object, "root")?,
-    };
+    let root =
+        Node { sum: u64::try_from(sum.units()).map_err(|_| MessageError::Member("sum"))?, hash: hash(object, "root")? };
     Ok(StatementOffer {
         month: text(object, "month")?.parse().map_err(|_| MessageError::Member("month"))?,
         sum,
@@ -425,15 +444,14 @@ mod tests {
             ("alpha.example", Body::Terms { account: "ALPHA".to_owned(), minimum_transfer: eur("10") }),
             ("alpha.example", statement()),
             ("beta.example", Body::Accept { object: o.clone(), object_digest: d.clone() }),
-            ("beta.example", Body::Reject { object: o.clone(), object_digest: d.clone(), code: RejectCode::NotClaimed }),
+            (
+                "beta.example",
+                Body::Reject { object: o.clone(), object_digest: d.clone(), code: RejectCode::NotClaimed },
+            ),
             ("alpha.example", Body::Void { object: o, object_digest: d }),
             (
                 "alpha.example",
-                Body::Payment {
-                    parts: vec![part.clone()],
-                    total: eur("1.00"),
-                    rail: "sandbox".to_owned(),
-                },
+                Body::Payment { parts: vec![part.clone()], total: eur("1.00"), rail: "sandbox".to_owned() },
             ),
             (
                 "beta.example",

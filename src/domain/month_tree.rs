@@ -77,8 +77,7 @@ pub fn lines_root(lines: &[Line]) -> Option<Node> {
 /// - `shares`: each once, in any order; all of one currency.
 /// - returns: `None` when the sums overflow 64 bits, which no real month can.
 pub fn build(seed: &Seed, shares: &[CountedShare]) -> Option<MonthTree> {
-    let leaves: Vec<Node> =
-        shares.iter().map(|share| leaf(&seed.nonce(&share.key), &share.key, share.units)).collect();
+    let leaves: Vec<Node> = shares.iter().map(|share| leaf(&seed.nonce(&share.key), &share.key, share.units)).collect();
     let mut order: Vec<(Hash, usize)> =
         shares.iter().enumerate().map(|(index, share)| (seed.order(&share.key), index)).collect();
     order.sort_unstable();

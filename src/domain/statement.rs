@@ -53,14 +53,13 @@ pub fn read_line(json: &Value, currency: Currency) -> Result<StatedLine, Message
     let sum = Amount::parse(sum, currency).map_err(|_| MessageError::Member("sum"))?;
     let origin = match json.get("origin") {
         None => None,
-        Some(origin) => {
-            Some(message::text(origin, "month")?.parse().map_err(|_| MessageError::Member("origin"))?)
-        }
+        Some(origin) => Some(message::text(origin, "month")?.parse().map_err(|_| MessageError::Member("origin"))?),
     };
     Ok(StatedLine {
         creator: message::text(json, "creator")?.to_owned(),
         identity: message::text(json, "identity")?.to_owned(),
-        like_count: u64::try_from(message::number(json, "likeCount")?).map_err(|_| MessageError::Member("likeCount"))?,
+        like_count: u64::try_from(message::number(json, "likeCount")?)
+            .map_err(|_| MessageError::Member("likeCount"))?,
         sum: u64::try_from(sum.units()).map_err(|_| MessageError::Member("sum"))?,
         leaves_root: message::hash(json, "leavesRoot")?,
         origin,
@@ -110,7 +109,8 @@ pub fn check(
     let currency = offer.sum.currency();
     let nodes: Vec<Node> = lines.iter().map(StatedLine::subtotal).collect();
     let stated = root(&nodes).ok_or(RejectCode::SumMismatch)?;
-    let count = |select: fn(&StatedLine) -> u64| lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(select(line)));
+    let count =
+        |select: fn(&StatedLine) -> u64| lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(select(line)));
     let likes = count(|line| line.like_count).ok_or(RejectCode::SumMismatch)?;
     let creators: std::collections::BTreeSet<&str> = lines.iter().map(|line| line.creator.as_str()).collect();
     if i64::try_from(stated.sum) != Ok(offer.sum.units())

@@ -217,10 +217,8 @@ fn held_sums(tx: &mut Tx, held: &[ShareDetail]) -> Result<Vec<(Account, Amount)>
     for detail in held {
         let share = &detail.share;
         let owner = share.identity_id.map(IdentityId);
-        let account = Account::PatronHeld(
-            PatronId(share.patron_id),
-            waits_for(tx, owner, &detail.platform, &detail.object)?,
-        );
+        let account =
+            Account::PatronHeld(PatronId(share.patron_id), waits_for(tx, owner, &detail.platform, &detail.object)?);
         *sums.entry((account, share.amount()?.currency())).or_default() += share.units;
     }
     let sums = sums.into_iter().filter(|(_, units)| *units > 0);

@@ -140,8 +140,11 @@ fn reserve_budgets(tx: &mut Tx, close: &Close, month: Month, cursor: i64) -> Res
         let free = ledger::balance(tx, &available, budget.currency())?.free();
         let reserved = budget.min(free);
         if reserved.is_positive() {
-            let entry = Entry::new(format!("cut-off/{month}/patron-{}", patron.id), Kind::CutOff, close.now)
-                .transfer(available, Account::PatronReserved(patron.id, month), reserved);
+            let entry = Entry::new(format!("cut-off/{month}/patron-{}", patron.id), Kind::CutOff, close.now).transfer(
+                available,
+                Account::PatronReserved(patron.id, month),
+                reserved,
+            );
             ledger::post(tx, &entry)?;
             let fee = Policy::fee(reserved, close.instance.policy.patron_fee_basis_points);
             months::save_budget(tx, month, patron.id, reserved, fee, reserved != budget)?;
@@ -155,8 +158,8 @@ fn reserve_budgets(tx: &mut Tx, close: &Close, month: Month, cursor: i64) -> Res
 
 /// Divides one patron's budget over the flattrs that count.
 fn divide(tx: &mut Tx, close: &Close, month: Month, budget: &MonthBudget) -> Result<(), CloseError> {
-    let patron = people::patron(tx, budget.patron_id)?
-        .ok_or_else(|| storage::Error::corrupt("patron", budget.patron_id))?;
+    let patron =
+        people::patron(tx, budget.patron_id)?.ok_or_else(|| storage::Error::corrupt("patron", budget.patron_id))?;
     let flattrs = counting(tx, &patron, month)?;
     let reserved = Account::PatronReserved(patron.id, month);
     let mut entry = Entry::new(format!("divide/{month}/patron-{}", patron.id), Kind::Division, close.now);

@@ -39,10 +39,8 @@ struct Counted {
 pub fn commit(tx: &mut Tx, close: &Close, month: Month) -> Result<(), CloseError> {
     release_to_peers(tx, close, month)?;
     let row = months::month(tx, month)?.ok_or_else(|| storage::Error::corrupt("month", month))?;
-    let seed: [u8; 32] = row
-        .seed
-        .and_then(|seed| seed.try_into().ok())
-        .ok_or_else(|| storage::Error::corrupt("seed of", month))?;
+    let seed: [u8; 32] =
+        row.seed.and_then(|seed| seed.try_into().ok()).ok_or_else(|| storage::Error::corrupt("seed of", month))?;
     let seed = Seed::new(&seed);
     let mut trees: BTreeMap<Currency, (MonthTree, Counted)> = BTreeMap::new();
     for (currency, counted) in counted_shares(tx, close.instance, month)? {
@@ -86,11 +84,7 @@ fn release_to_peers(tx: &mut Tx, close: &Close, month: Month) -> Result<(), Clos
 }
 
 /// Every share that the commitment must account for, by currency, with its place in the tree.
-fn counted_shares(
-    tx: &mut Tx,
-    instance: &Instance,
-    month: Month,
-) -> Result<BTreeMap<Currency, Counted>, CloseError> {
+fn counted_shares(tx: &mut Tx, instance: &Instance, month: Month) -> Result<BTreeMap<Currency, Counted>, CloseError> {
     let mut names: HashMap<i64, String> = HashMap::new();
     let mut payees: HashMap<Currency, Payees> = HashMap::new();
     let mut counted: BTreeMap<Currency, Counted> = BTreeMap::new();
@@ -249,8 +243,7 @@ fn offer_statement(
         let ids: Vec<i64> = flattrs.iter().filter(|(_, origin)| *origin == is_origin).map(|(id, _)| *id).collect();
         months::set_outcome(tx, &ids, Outcome::Stated, Outcome::Stated, Some(statement.0), ended)?;
     }
-    let mut entry =
-        Entry::new(settle::offered_entry_id(&message.digest), Kind::StatementOffered, close.now);
+    let mut entry = Entry::new(settle::offered_entry_id(&message.digest), Kind::StatementOffered, close.now);
     for (account, units) in taken {
         if units > 0 {
             let due_to = Account::DueTo(host_of(peer).to_owned());

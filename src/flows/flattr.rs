@@ -108,11 +108,7 @@ pub fn record(tx: &mut Tx, like: &PatronLike) -> Result<Recorded, FlattrError> {
 }
 
 /// Own objects never count, nor those of an identity that refuses, nor what is deleted.
-fn circumstances(
-    tx: &mut Tx,
-    patron: &Patron,
-    object: &identities::Object,
-) -> Result<Circumstances, storage::Error> {
+fn circumstances(tx: &mut Tx, patron: &Patron, object: &identities::Object) -> Result<Circumstances, storage::Error> {
     let mut circumstances = Circumstances { is_own: false, is_refused: object.is_deleted };
     if let Some(owner) = object.owner() {
         let identity = identities::identity(tx, owner)?;

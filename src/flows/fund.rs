@@ -82,11 +82,8 @@ pub fn book_incoming(tx: &mut Tx, movement: &Movement, now: Timestamp) -> Result
         None => (Account::SuspenseUnmatched, Booked::Suspense, "suspense".to_owned()),
     };
     let id = format!("movement/{}/{}", movement.rail, movement.id);
-    let entry = Entry::new(id, Kind::Deposit, now).transfer(
-        Account::Bank(movement.rail.clone()),
-        credit,
-        movement.amount,
-    );
+    let entry =
+        Entry::new(id, Kind::Deposit, now).transfer(Account::Bank(movement.rail.clone()), credit, movement.amount);
     ledger::post(tx, &entry)?;
     record(tx, movement, &booked_as)?;
     Ok(booked)

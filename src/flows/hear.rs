@@ -161,8 +161,7 @@ pub fn record_equivocation(tx: &mut Tx, document: &Value, now: Timestamp) -> Res
     let Some(channel) = settlement::channel_by_key(tx, &key)? else { return Ok(false) };
     let Some(known) = known_message(tx, &channel, sequence)? else { return Ok(false) };
     let subject = format!("{key}/{}/{sequence}", host_of(&message.envelope.sender));
-    let is_new =
-        settlement::save_evidence(tx, "equivocation", &subject, &known.body, &document.to_string(), now)?;
+    let is_new = settlement::save_evidence(tx, "equivocation", &subject, &known.body, &document.to_string(), now)?;
     settlement::freeze_channel(tx, channel.id, &format!("equivocation at message {sequence}"))?;
     Ok(is_new)
 }
@@ -243,12 +242,7 @@ impl Hearing<'_> {
     }
 
     /// The debtor states what it owes for a month: checked, then accepted or rejected as a whole.
-    fn statement(
-        &self,
-        tx: &mut Tx,
-        offer: &StatementOffer,
-        evidence: Option<&Evidence>,
-    ) -> Result<String, HearError> {
+    fn statement(&self, tx: &mut Tx, offer: &StatementOffer, evidence: Option<&Evidence>) -> Result<String, HearError> {
         self.only("the debtor", !self.channel.is_debtor)?;
         let evidence = evidence.ok_or(HearError::NoEvidence)?;
         let uri = self.message.envelope.id();
@@ -382,11 +376,8 @@ impl Hearing<'_> {
         }
         let next = step(state, Event::AcceptedInTime)?;
         if next != state {
-            let mut entry = Entry::new(
-                format!("statement/{}/bound", statement.digest),
-                Kind::StatementBound,
-                self.close.now,
-            );
+            let mut entry =
+                Entry::new(format!("statement/{}/bound", statement.digest), Kind::StatementBound, self.close.now);
             for transfer in settle::offered_transfers(tx, &statement)? {
                 let phase = Phase::PostPending(transfer.id);
                 entry.push(transfer.debit, transfer.credit, transfer.amount, phase);
@@ -419,11 +410,8 @@ impl Hearing<'_> {
             let creator = creator.ok_or_else(|| storage::Error::corrupt("creator", &line.creator_uri))?;
             *promised.entry(Account::CreatorPromised(creator.id, debtor.clone())).or_default() += line.units;
         }
-        let mut entry = Entry::new(
-            format!("statement/{}/agreed", statement.digest),
-            Kind::StatementAgreed,
-            self.close.now,
-        );
+        let mut entry =
+            Entry::new(format!("statement/{}/agreed", statement.digest), Kind::StatementAgreed, self.close.now);
         for (account, units) in promised {
             if units > 0 {
                 let amount = Amount::from_units(units, currency);
@@ -494,7 +482,9 @@ impl Hearing<'_> {
         let offered = settlement::parts_of(tx, payment.id)?;
         for part in parts {
             let statement = settlement::statement_by_digest(tx, &part.obligation)?
-                .filter(|statement| offered.iter().any(|(id, units)| *id == statement.id && part.amount.units() <= *units))
+                .filter(|statement| {
+                    offered.iter().any(|(id, units)| *id == statement.id && part.amount.units() <= *units)
+                })
                 .ok_or(HearError::BadParts)?;
             settlement::add_paid(tx, statement.id, part.amount.units())?;
             let is_full = statement.open_units() == part.amount.units();

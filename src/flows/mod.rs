@@ -8,7 +8,6 @@
 //! [`receive_money`], [`pay_out`]; [`audit`] proves it.
 
 pub mod audit;
-pub mod audit;
 pub mod claim;
 pub mod close_month;
 mod commit_month;

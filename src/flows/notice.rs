@@ -28,7 +28,11 @@ pub fn bridged_username(handle: &str, id: &ExternalId) -> String {
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' })
         .collect();
     let plain = plain.trim_matches(|c| matches!(c, '.' | '-'));
-    if plain.is_empty() { format!("{}.{}", encode(id.account()), id.platform()) } else { format!("{plain}.{}", id.platform()) }
+    if plain.is_empty() {
+        format!("{}.{}", encode(id.account()), id.platform())
+    } else {
+        format!("{plain}.{}", id.platform())
+    }
 }
 
 fn encode(account: &str) -> String {
@@ -51,8 +55,7 @@ pub fn identity(
             let summary = format!("A proxy of a public {label} account. Its owner has not claimed it.");
             let name = &seen.display_name;
             let kind = ActorKind::Bridged;
-            let actor =
-                register::make_local_actor(tx, instance, &uri, kind, "Person", &username, name, &summary, now)?;
+            let actor = register::make_local_actor(tx, instance, &uri, kind, "Person", &username, name, &summary, now)?;
             identities::set_identity_actor(tx, identity.id, actor)?;
             identity.actor_id = Some(actor.0);
         }

@@ -110,11 +110,8 @@ pub fn returned(tx: &mut Tx, reference: &str, now: Timestamp) -> Result<bool, Pa
     let was_confirmed = bank::set_payout_state(tx, payout.id, "confirmed", "returned", Some(now))?;
     let moved = was_confirmed || bank::set_payout_state(tx, payout.id, "exported", "returned", Some(now))?;
     if moved {
-        let from = if was_confirmed {
-            Account::Bank(payout.rail.clone())
-        } else {
-            Account::CreatorPayout(payout.creator_id)
-        };
+        let from =
+            if was_confirmed { Account::Bank(payout.rail.clone()) } else { Account::CreatorPayout(payout.creator_id) };
         let entry = Entry::new(format!("payout/{reference}/returned"), Kind::PayoutReturned, now).transfer(
             from,
             Account::CreatorAvailable(payout.creator_id),
@@ -126,11 +123,7 @@ pub fn returned(tx: &mut Tx, reference: &str, now: Timestamp) -> Result<bool, Pa
 }
 
 /// What a creator has, in the instance's currency: available, and on its way out.
-pub fn balances(
-    tx: &mut Tx,
-    instance: &Instance,
-    creator: CreatorId,
-) -> Result<(Amount, Amount), storage::Error> {
+pub fn balances(tx: &mut Tx, instance: &Instance, creator: CreatorId) -> Result<(Amount, Amount), storage::Error> {
     let currency = instance.policy.currency;
     let available = ledger::balance(tx, &Account::CreatorAvailable(creator), currency)?.posted();
     let payout = ledger::balance(tx, &Account::CreatorPayout(creator), currency)?.posted();

@@ -44,8 +44,7 @@ pub fn receive(tx: &mut Tx, close: &Close, movement: &Movement) -> Result<bool, 
     let surplus = movement.amount.checked_sub(covered).expect("what is covered is at most what came");
     let bank = Account::Bank(movement.rail.clone());
     let debtor = host_of(&channel.debtor_uri).to_owned();
-    let mut entry =
-        Entry::new(format!("movement/{}/{}", movement.rail, movement.id), Kind::PaymentReceived, close.now);
+    let mut entry = Entry::new(format!("movement/{}/{}", movement.rail, movement.id), Kind::PaymentReceived, close.now);
     entry = entry.transfer(bank.clone(), Account::DueFrom(debtor), covered);
     if surplus.is_positive() {
         entry = entry.transfer(bank, Account::SuspenseUnmatched, surplus);
@@ -107,8 +106,7 @@ fn discharge(
         pay_lines(tx, close.instance, &statement, amount, &mut released)?;
         settlement::add_paid(tx, statement.id, units)?;
         let event = if statement.open_units() == units { Event::ReceivedInFull } else { Event::ReceivedInPart };
-        let state =
-            step(statement.state()?, event).map_err(|error| storage::Error::corrupt("statement", error))?;
+        let state = step(statement.state()?, event).map_err(|error| storage::Error::corrupt("statement", error))?;
         settlement::set_statement_state(tx, statement.id, state)?;
         parts.push(ObligationPart { obligation: statement.digest, amount });
     }

@@ -15,9 +15,7 @@ use crate::flows::close_month::{Close, CloseError};
 use crate::flows::payee::waits_for;
 use crate::storage::ledger;
 use crate::storage::months::{self, Outcome};
-use crate::storage::settlement::{
-    self, ChannelRow, NewMessage, NewPayment, Payment, Peer, Statement, StoredMessage,
-};
+use crate::storage::settlement::{self, ChannelRow, NewMessage, NewPayment, Payment, Peer, Statement, StoredMessage};
 use crate::storage::{self, Tx, outbox};
 
 /// The rail on which instances pay one another.
@@ -43,15 +41,8 @@ pub fn say(tx: &mut Tx, close: &Close, channel: &ChannelRow, body: Body) -> Resu
     let unsigned = message::write(&Message { envelope, body });
     let digest = proof::digest(&unsigned);
     let signed = proof::sign(unsigned, close.signer, close.now)?.to_string();
-    let new = NewMessage {
-        channel: channel.id,
-        is_ours: true,
-        sequence,
-        uri: &uri,
-        kind,
-        digest: &digest,
-        body: &signed,
-    };
+    let new =
+        NewMessage { channel: channel.id, is_ours: true, sequence, uri: &uri, kind, digest: &digest, body: &signed };
     settlement::save_message(tx, &new, close.now)?;
     outbox::push_event(tx, "message", &uri, close.now)?;
     let stored = settlement::message_by_uri(tx, &uri)?;

@@ -48,11 +48,7 @@ pub fn is_known_movement(tx: &mut Tx, rail: &str, movement: &str) -> Result<bool
 }
 
 /// An incoming movement in suspense with this reference: its row, amount and value date.
-pub fn unmatched_movement(
-    tx: &mut Tx,
-    reference: &str,
-    currency: &str,
-) -> Result<Option<(i64, Amount, Timestamp)>> {
+pub fn unmatched_movement(tx: &mut Tx, reference: &str, currency: &str) -> Result<Option<(i64, Amount, Timestamp)>> {
     let row: Option<(i64, i64, i64)> = both!(tx, |db| rail_movements::table
         .filter(rail_movements::reference.eq(reference))
         .filter(rail_movements::currency.eq(currency))

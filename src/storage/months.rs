@@ -55,9 +55,7 @@ pub fn advance(tx: &mut Tx, month: Month, from: Option<&str>, to: &str) -> Resul
 
 /// Remembers the last patron whose budget is reserved.
 pub fn save_cursor(tx: &mut Tx, month: Month, patron: PatronId) -> Result<()> {
-    both!(tx, |db| diesel::update(months::table.find(month.to_string()))
-        .set(months::cursor.eq(patron.0))
-        .execute(db))?;
+    both!(tx, |db| diesel::update(months::table.find(month.to_string())).set(months::cursor.eq(patron.0)).execute(db))?;
     Ok(())
 }
 
@@ -332,7 +330,9 @@ pub fn shares_to_commit(tx: &mut Tx, month: Month) -> Result<Vec<ShareDetail>> {
         .inner_join(flattrs::table.inner_join(objects::table))
         .filter(
             shares::month.eq(&month).or(shares::month.lt(&month).and(
-                shares::outcome.eq(Outcome::Held.as_str()).or(shares::ended_month.is_not_null().and(shares::ended_month.assume_not_null().ge(&month))),
+                shares::outcome
+                    .eq(Outcome::Held.as_str())
+                    .or(shares::ended_month.is_not_null().and(shares::ended_month.assume_not_null().ge(&month))),
             )),
         )
         .order(shares::flattr_id)

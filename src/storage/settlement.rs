@@ -323,9 +323,7 @@ pub fn statements(tx: &mut Tx) -> Result<Vec<(Statement, ChannelRow)>> {
 }
 
 pub fn set_statement_state(tx: &mut Tx, id: StatementId, state: State) -> Result<()> {
-    both!(tx, |db| diesel::update(statements::table.find(id.0))
-        .set(statements::state.eq(state.as_str()))
-        .execute(db))?;
+    both!(tx, |db| diesel::update(statements::table.find(id.0)).set(statements::state.eq(state.as_str())).execute(db))?;
     Ok(())
 }
 
