@@ -11,6 +11,12 @@ pub mod domain;
 /// What the operator chose: one TOML, environment, flags.
 pub mod config;
 
+/// The one place that asks for the time.
+pub mod clock;
+
+/// Places at which a test may kill the process.
+pub mod fault;
+
 /// What we remember: Diesel on SQLite or PostgreSQL.
 pub mod storage;
 

@@ -47,6 +47,14 @@ impl Config {
             let reason = "must begin with https://, or the token would travel in the clear";
             refuse("bridge.github.base_url", reason.to_owned());
         }
+        if let Some(bank) = &self.rail.sandbox.base_url {
+            if !server.domain.is_local() {
+                let reason = format!("must be unset with the public domain `{}`: its money is not real", server.domain);
+                refuse("rail.sandbox.base_url", reason);
+            } else if !is_this_machine(bank) && !is_test {
+                refuse("rail.sandbox.base_url", "must be an address of this machine".to_owned());
+            }
+        }
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 }

@@ -30,7 +30,9 @@ pub use self::error::{ConfigError, Problem};
 pub use self::example::example;
 pub use self::given::Source;
 pub use self::secrets::{DatabaseUrl, MASK, Secret};
-pub use self::table::{Auth, Database, Federation, GitHub, Instance, Jobs, Log, Money, Server, Settlement};
+pub use self::table::{
+    Auth, Database, Federation, GitHub, Instance, Jobs, Log, Money, SandboxRail, Server, Settlement,
+};
 pub use self::values::{Domain, Email, HttpUrl, Locale, LogFormat, LogLevel};
 
 use self::key::Key;
@@ -47,6 +49,7 @@ pub struct Config {
     pub money: Money,
     pub settlement: Settlement,
     pub bridge: Bridges,
+    pub rail: Rails,
     pub log: Log,
     pub jobs: Jobs,
     pub auth: Auth,
@@ -56,6 +59,12 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridges {
     pub github: GitHub,
+}
+
+/// One section for each way in which money moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rails {
+    pub sandbox: SandboxRail,
 }
 
 /// A configuration, and where each of its values came from.
@@ -109,6 +118,7 @@ impl Config {
         let money = Money::read(reader);
         let settlement = Settlement::read(reader);
         let github = GitHub::read(reader);
+        let sandbox_rail = SandboxRail::read(reader);
         let log = Log::read(reader);
         let jobs = Jobs::read(reader);
         let auth = Auth::read(reader);
@@ -120,6 +130,7 @@ impl Config {
             money: money?,
             settlement: settlement?,
             bridge: Bridges { github: github? },
+            rail: Rails { sandbox: sandbox_rail? },
             log: log?,
             jobs: jobs?,
             auth: auth?,
@@ -136,6 +147,7 @@ impl Config {
             self.money.shown(),
             self.settlement.shown(),
             self.bridge.github.shown(),
+            self.rail.sandbox.shown(),
             self.log.shown(),
             self.jobs.shown(),
             self.auth.shown(),

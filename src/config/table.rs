@@ -108,6 +108,16 @@ settings! {
         poll_interval_seconds: u64 = 900, within 1..=86400;
     }
 
+    /// The sandbox rail: a bank on this machine, for trying things out. Without an address there is no rail.
+    "rail.sandbox" => SandboxRail {
+        /// Where the sandbox bank is.
+        base_url: Option<HttpUrl> = unset("http://127.0.0.1:8100/bank");
+        /// This instance's account there.
+        account: String = "", within 0..=64;
+        /// The time between two looks at the account, in seconds.
+        poll_interval_seconds: u64 = 60, within 1..=86400;
+    }
+
     /// What the server writes about its work, to standard error.
     "log" => Log {
         /// The least important kind of message that is written.

@@ -5,9 +5,21 @@
 //! which reaches no address inside our own network. Decides nothing about money: it turns JSON into domain values for
 //! the flows.
 //!
-//! Read in this order: [`keys`], [`signature`], then [`address`] and [`client`].
+//! Read in this order: [`node`], then a message's way in ([`gate`], [`inbox`]) and out ([`outbox`], [`delivery`]).
 
+pub mod activities;
 pub mod address;
+mod bridge_http;
 pub mod client;
+pub mod delivery;
+pub mod documents;
+pub mod gate;
+pub mod inbox;
 pub mod keys;
+pub mod library;
+pub mod node;
+pub mod outbox;
+pub mod pull;
 pub mod signature;
+
+pub use node::Node;

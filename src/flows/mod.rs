@@ -4,13 +4,14 @@
 //! A flow that wants something to happen later writes a row in the same transaction. Must not know HTTP, JSON of
 //! activities, the clock or randomness: time, seeds and tokens are handed in.
 //!
-//! A month in order: [`register`], [`fund`], [`notice`], [`flattr`], [`claim`], [`close_month`], [`settle`] and [`hear`],
+//! A month in order: [`register`], [`fund`], [`connect`], [`notice`], [`flattr`], [`claim`], [`close_month`], [`settle`] and [`hear`],
 //! [`receive_money`], [`pay_out`]; [`audit`] proves it.
 
 pub mod audit;
 pub mod claim;
 pub mod close_month;
 mod commit_month;
+pub mod connect;
 pub mod flattr;
 pub mod fund;
 pub mod hear;

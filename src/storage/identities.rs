@@ -224,6 +224,10 @@ pub fn make_claim(tx: &mut Tx, claim: &NewClaim, now: Timestamp) -> Result<Claim
         .get_result(db))?)
 }
 
+pub fn claim(tx: &mut Tx, id: i64) -> Result<Option<Claim>> {
+    Ok(both!(tx, |db| claims::table.find(id).first(db).optional())?)
+}
+
 pub fn claim_by_token(tx: &mut Tx, token: &str) -> Result<Option<Claim>> {
     Ok(both!(tx, |db| claims::table.filter(claims::token.eq(token)).first(db).optional())?)
 }

@@ -115,6 +115,24 @@ pub fn count_by_state(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
         .load(db))?)
 }
 
+/// How many rows wait and are due.
+pub fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64> {
+    Ok(both!(tx, |db| inbox::table
+        .filter(inbox::state.eq("new"))
+        .filter(inbox::next_at.le(now.micros()))
+        .select(count_star())
+        .first(db))?)
+}
+
+/// The body of an activity, as it came.
+pub fn body_of(tx: &mut Tx, activity_uri: &str) -> Result<Option<String>> {
+    Ok(both!(tx, |db| inbox::table
+        .filter(inbox::activity_uri.eq(activity_uri))
+        .select(inbox::body)
+        .first(db)
+        .optional())?)
+}
+
 /// The newest rows, for the operator.
 pub fn newest(tx: &mut Tx, limit: i64) -> Result<Vec<InboxRow>> {
     Ok(both!(tx, |db| inbox::table.order(inbox::id.desc()).limit(limit).load(db))?)

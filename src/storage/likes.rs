@@ -110,6 +110,12 @@ pub fn set_standing(tx: &mut Tx, id: FlattrId, standing: Standing, like_uri: Opt
     Ok(())
 }
 
+/// Notes under which id a flattr was made known.
+pub fn set_like_uri(tx: &mut Tx, id: FlattrId, like_uri: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(flattrs::table.find(id.0)).set(flattrs::like_uri.eq(like_uri)).execute(db))?;
+    Ok(())
+}
+
 /// A patron's flattrs of a month with their objects, newest first.
 pub fn flattrs_of_month(tx: &mut Tx, patron: PatronId, month: Month) -> Result<Vec<(Flattr, Object)>> {
     Ok(both!(tx, |db| flattrs::table

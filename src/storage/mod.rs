@@ -27,6 +27,7 @@ macro_rules! both {
 }
 
 pub mod bank;
+pub mod connections;
 pub mod identities;
 pub mod inbox;
 pub mod ledger;

@@ -193,6 +193,27 @@ pub fn lease_due(tx: &mut Tx, now: Timestamp, lease_until: Timestamp, limit: i64
     Ok(rows)
 }
 
+/// Whether any delivery may be due, without leasing it.
+pub fn has_due(tx: &mut Tx, now: Timestamp) -> Result<bool> {
+    let found: Option<i64> = both!(tx, |db| deliveries::table
+        .filter(deliveries::state.eq("waiting"))
+        .filter(deliveries::next_at.le(now.micros()))
+        .filter(deliveries::lease_until.le(now.micros()))
+        .select(deliveries::id)
+        .first(db)
+        .optional())?;
+    Ok(found.is_some())
+}
+
+/// How many deliveries wait and are due.
+pub fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64> {
+    Ok(both!(tx, |db| deliveries::table
+        .filter(deliveries::state.eq("waiting"))
+        .filter(deliveries::next_at.le(now.micros()))
+        .select(count_star())
+        .first(db))?)
+}
+
 /// Writes down how an attempt ended.
 pub struct Attempt<'a> {
     pub state: &'a str,

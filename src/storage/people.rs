@@ -206,15 +206,33 @@ pub fn save_actor(tx: &mut Tx, actor: &NewActor) -> Result<Actor> {
         .get_result(db))?)
 }
 
-pub fn save_actor_keys(tx: &mut Tx, actor: ActorId, keys: &ActorKeys) -> Result<()> {
-    both!(tx, |db| diesel::insert_into(actor_keys::table)
+/// Gives a local actor its keys, once: whoever comes second receives those of the first.
+pub fn give_keys(
+    tx: &mut Tx,
+    actor: ActorId,
+    keys: &ActorKeys,
+    rsa_public_pem: &str,
+    multikey: &str,
+) -> Result<ActorKeys> {
+    let inserted = both!(tx, |db| diesel::insert_into(actor_keys::table)
         .values((
             actor_keys::actor_id.eq(actor.0),
             actor_keys::rsa_private_pem.eq(&keys.rsa_private_pem),
             actor_keys::ed25519_seed.eq(&keys.ed25519_seed),
         ))
+        .on_conflict_do_nothing()
         .execute(db))?;
-    Ok(())
+    if inserted == 1 {
+        both!(tx, |db| diesel::update(actors::table.find(actor.0))
+            .set((actors::rsa_public_pem.eq(rsa_public_pem), actors::ed25519_multikey.eq(multikey)))
+            .execute(db))?;
+    }
+    actor_keys(tx, actor)?.ok_or_else(|| Error::corrupt("keys of actor", actor))
+}
+
+/// The actor that stands for this instance, once it was made.
+pub fn instance_actor(tx: &mut Tx) -> Result<Option<Actor>> {
+    Ok(both!(tx, |db| actors::table.filter(actors::kind.eq(ActorKind::Instance.as_str())).first(db).optional())?)
 }
 
 pub fn actor_keys(tx: &mut Tx, actor: ActorId) -> Result<Option<ActorKeys>> {

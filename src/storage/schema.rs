@@ -448,6 +448,57 @@ table! {
     }
 }
 
+table! {
+    connections (id) {
+        id -> BigInt,
+        patron_id -> BigInt,
+        platform -> Text,
+        account -> Text,
+        handle -> Text,
+        is_active -> Bool,
+        baseline_at -> Nullable<BigInt>,
+        newest_like_at -> Nullable<BigInt>,
+        etag -> Nullable<Text>,
+        next_poll_at -> BigInt,
+        last_success_at -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+    }
+}
+
+table! {
+    connection_likes (id) {
+        id -> BigInt,
+        connection_id -> BigInt,
+        object_id -> BigInt,
+        liked_at -> Nullable<BigInt>,
+        is_baseline -> Bool,
+        is_gone -> Bool,
+    }
+}
+
+table! {
+    claim_checks (id) {
+        id -> BigInt,
+        identity -> Text,
+        home_uri -> Text,
+        creator_uri -> Text,
+        token -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        next_at -> BigInt,
+        last_error -> Nullable<Text>,
+    }
+}
+
+table! {
+    rail_cursors (rail) {
+        rail -> Text,
+        cursor -> BigInt,
+        next_poll_at -> BigInt,
+        last_error -> Nullable<Text>,
+    }
+}
+
 joinable!(login_tokens -> logins (login_id));
 joinable!(actor_keys -> actors (actor_id));
 joinable!(patrons -> logins (login_id));
@@ -476,13 +527,19 @@ joinable!(statement_lines -> statements (statement_id));
 joinable!(payments -> channels (channel_id));
 joinable!(payment_parts -> payments (payment_id));
 joinable!(payment_parts -> statements (statement_id));
+joinable!(connections -> patrons (patron_id));
+joinable!(connection_likes -> connections (connection_id));
+joinable!(connection_likes -> objects (object_id));
 
 allow_tables_to_appear_in_same_query!(
     actor_keys,
     actors,
     channel_messages,
     channels,
+    claim_checks,
     claims,
+    connection_likes,
+    connections,
     creators,
     deliveries,
     evidence,
@@ -505,6 +562,7 @@ allow_tables_to_appear_in_same_query!(
     payments,
     payouts,
     peers,
+    rail_cursors,
     rail_movements,
     received_likes,
     shares,

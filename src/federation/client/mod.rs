@@ -184,6 +184,16 @@ impl GuardedClient {
         .await
     }
 
+    /// Fetches a URL as it is: a redirect is an answer like any other.
+    pub async fn get_once(&self, url: &Url, headers: &[(&str, String)]) -> Result<Reply, ClientError> {
+        let headers = header_map(headers.iter())?;
+        self.within_deadline(async {
+            let response = self.send(Method::GET, url, headers, Vec::new()).await?;
+            self.read(response, url.clone()).await
+        })
+        .await
+    }
+
     /// Fetches a URL with a signature, which is made anew for each redirect.
     ///
     /// - `headers`: more headers, not signed, such as `accept`.

@@ -1,0 +1,165 @@
+//! Activities that this instance says: from domain values to signed JSON.
+//!
+//! Owns the ids of our activities (deterministic, so that a repeated expansion says the same) and that every one of them
+//! carries an object proof. The messages of channels are written in `domain::message`.
+
+use serde_json::{Value, json};
+
+use crate::domain::message::{NAMESPACE, context};
+use crate::domain::proof::{ProofError, SigningKey, sign};
+use crate::domain::time::{Month, Timestamp};
+
+const PUBLIC: &str = "https://www.w3.org/ns/activitystreams#Public";
+
+/// Accepts a Follow. It has an id of its own and embeds the whole Follow, as other servers expect.
+pub fn accept_follow(
+    followee: &str,
+    follow: &Value,
+    event: i64,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<Value, ProofError> {
+    let document = json!({
+        "@context": context(),
+        "id": format!("{followee}/accepts/{event}"),
+        "type": "Accept",
+        "actor": followee,
+        "to": follow.get("actor"),
+        "object": without_proof(follow),
+    });
+    sign(document, key, now)
+}
+
+/// What another server signed is embedded as it was; its proof is about its own document and stays there.
+fn without_proof(document: &Value) -> Value {
+    let mut document = document.clone();
+    if let Some(members) = document.as_object_mut() {
+        members.remove("proof");
+        members.remove("@context");
+    }
+    document
+}
+
+/// A counting flattr, made known to the creator's home.
+pub struct SaidLike<'a> {
+    /// The patron's actor, or the instance actor for a patron who gives anonymously.
+    pub actor: &'a str,
+    pub object_uri: &'a str,
+    pub platform: &'a str,
+    pub object: &'a str,
+    pub month: Month,
+    pub observed_at: Timestamp,
+    /// Empty for a named like.
+    pub pseudonym: &'a str,
+    pub to: &'a str,
+}
+
+/// A Like, or the Undo of one, with the members of our namespace.
+pub fn like(id: &str, like: &SaidLike, key: &SigningKey, now: Timestamp) -> Result<Value, ProofError> {
+    sign(unsigned_like(id, like), key, now)
+}
+
+pub fn undo_like(
+    id: &str,
+    like_id: &str,
+    like: &SaidLike,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<Value, ProofError> {
+    let mut object = unsigned_like(like_id, like);
+    object.as_object_mut().expect("a like is an object").remove("@context");
+    let document = json!({
+        "@context": context(),
+        "id": id,
+        "type": "Undo",
+        "actor": like.actor,
+        "to": like.to,
+        "object": object,
+    });
+    sign(document, key, now)
+}
+
+fn unsigned_like(id: &str, like: &SaidLike) -> Value {
+    let mut document = json!({
+        "@context": context(),
+        "id": id,
+        "type": "Like",
+        "actor": like.actor,
+        "object": like.object_uri,
+        "to": like.to,
+        "flattr:platform": like.platform,
+        "flattr:objectId": like.object,
+        "flattr:month": like.month.to_string(),
+        "flattr:observedAt": like.observed_at.floor_to_second().to_string(),
+    });
+    if !like.pseudonym.is_empty() {
+        document["flattr:pseudonym"] = json!(like.pseudonym);
+    }
+    document
+}
+
+/// A post is new: told to the followers of its author's actor.
+pub fn create(actor: &str, object: &Value, key: &SigningKey, now: Timestamp) -> Result<Value, ProofError> {
+    let id = object.get("id").and_then(Value::as_str).unwrap_or_default();
+    let mut embedded = object.clone();
+    if let Some(members) = embedded.as_object_mut() {
+        members.remove("@context");
+    }
+    let document = json!({
+        "@context": ["https://www.w3.org/ns/activitystreams", "https://w3id.org/security/data-integrity/v1",
+            { "flattr": NAMESPACE }],
+        "id": format!("{id}/create"),
+        "type": "Create",
+        "actor": actor,
+        "published": object.get("published"),
+        "to": [PUBLIC],
+        "cc": [format!("{actor}/followers")],
+        "object": embedded,
+    });
+    sign(document, key, now)
+}
+
+/// The instance makes a document known to a peer.
+pub fn announce(
+    id: &str,
+    actor: &str,
+    to: &str,
+    object: &Value,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<Value, ProofError> {
+    let document = json!({
+        "@context": context(),
+        "id": id,
+        "type": "Announce",
+        "actor": actor,
+        "to": to,
+        "published": now.floor_to_second().to_string(),
+        "object": object,
+    });
+    sign(document, key, now)
+}
+
+/// A claim, as it is announced. A peer believes it only when it has seen the backlink itself.
+pub struct SaidClaim<'a> {
+    pub home: &'a str,
+    pub creator: &'a str,
+    /// `github:1024025`
+    pub identity: &'a str,
+    pub claim_url: &'a str,
+    pub token: &'a str,
+    pub verified_at: Timestamp,
+}
+
+pub fn claim(claim: &SaidClaim) -> Value {
+    json!({
+        "type": "flattr:Claim",
+        "id": claim.claim_url,
+        "attributedTo": claim.home,
+        "creator": claim.creator,
+        "identity": claim.identity,
+        "method": "backlink",
+        "token": claim.token,
+        "verified": claim.verified_at.floor_to_second().to_string(),
+    })
+}

@@ -1,0 +1,256 @@
+//! Documents: actors and objects as ActivityStreams, ours out and others' in.
+//!
+//! Owns the shapes that Mastodon and the rest of the fediverse accept, and the rule that id, keys and inbox of an actor are
+//! of one origin. Source: FEDERATION.md in this repository.
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::domain::message::NAMESPACE;
+use crate::domain::proof::PublicKey;
+use crate::domain::time::Timestamp;
+use crate::flows::Instance;
+use crate::storage::identities::{Identity, Object};
+use crate::storage::people::{Actor, ActorKind, NewActor};
+
+/// Why a fetched document is not an actor that we can believe.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    #[error("`{0}` is missing or not of its form")]
+    Member(&'static str),
+    #[error("the id is not the address that was asked")]
+    OtherId,
+    #[error("`{0}` is on another host than the actor")]
+    OtherOrigin(&'static str),
+    #[error("the key belongs to somebody else")]
+    OtherOwner,
+    #[error("`{0}` is not a type of actor")]
+    NotAnActor(String),
+}
+
+const ACTOR_TYPES: [&str; 5] = ["Person", "Service", "Application", "Organization", "Group"];
+
+/// `@context` of actors: ActivityStreams, both kinds of keys, Mastodon's and our own terms. Never fetched by us.
+fn actor_context() -> Value {
+    json!([
+        "https://www.w3.org/ns/activitystreams",
+        "https://w3id.org/security/v1",
+        "https://www.w3.org/ns/cid/v1",
+        {
+            "toot": "http://joinmastodon.org/ns#",
+            "discoverable": "toot:discoverable",
+            "indexable": "toot:indexable",
+            "flattr": NAMESPACE,
+        },
+    ])
+}
+
+/// What a local actor publishes of itself.
+///
+/// - `identity`: for a bridged actor, the account behind it.
+pub fn actor(actor: &Actor, identity: Option<&Identity>, is_claimed: bool) -> Value {
+    let uri = &actor.uri;
+    let is_instance = actor.is_kind(ActorKind::Instance);
+    let mut document = json!({
+        "@context": actor_context(),
+        "id": uri,
+        "type": actor.actor_type,
+        "preferredUsername": actor.username,
+        "name": actor.display_name,
+        "summary": actor.summary,
+        "inbox": actor.inbox,
+        "outbox": format!("{uri}/outbox"),
+        "followers": format!("{uri}/followers"),
+        "following": format!("{uri}/following"),
+        "url": uri,
+        "manuallyApprovesFollowers": false,
+        "discoverable": !actor.is_kind(ActorKind::Bridged) || is_claimed,
+        "indexable": !actor.is_kind(ActorKind::Bridged) || is_claimed,
+        "endpoints": { "sharedInbox": actor.shared_inbox },
+        "publicKey": { "id": actor.rsa_key_id, "owner": uri, "publicKeyPem": actor.rsa_public_pem },
+    });
+    if let (Some(id), Some(multikey)) = (&actor.ed25519_key_id, &actor.ed25519_multikey) {
+        document["assertionMethod"] =
+            json!([{ "id": id, "type": "Multikey", "controller": uri, "publicKeyMultibase": multikey }]);
+    }
+    if let Some(identity) = identity {
+        // The first address is ours, since Mastodon wants id and url on one host; the canonical one is FEP-fffd.
+        document["url"] = json!([
+            uri,
+            { "type": "Link", "rel": "canonical", "mediaType": "text/html", "href": identity.profile_url },
+        ]);
+        // FEP-0ea0: where this creator is paid.
+        document["attachment"] = json!([{ "type": "Link", "rel": "payment", "name": "fedflattr", "href": uri }]);
+    }
+    if is_instance {
+        document.as_object_mut().expect("an actor is an object").remove("followers");
+    }
+    document
+}
+
+/// As much of any actor as the library may print.
+pub fn actor_stub(actor: &Actor) -> Value {
+    json!({ "id": actor.uri, "type": actor.actor_type, "inbox": actor.inbox })
+}
+
+/// Reads a remote actor.
+///
+/// - `address`: from where it was fetched; the id must be the same.
+/// - errors: anything that would let one server speak for another.
+pub fn read_actor(document: &Value, address: &Url) -> Result<NewActor, DocumentError> {
+    let text = |value: &Value, name: &'static str| -> Result<String, DocumentError> {
+        let found = value.get(name).and_then(Value::as_str).filter(|text| text.len() <= 2_000);
+        found.map(str::to_owned).ok_or(DocumentError::Member(name))
+    };
+    let short = |name: &str, most: usize| -> String {
+        document.get(name).and_then(Value::as_str).unwrap_or_default().chars().take(most).collect()
+    };
+    let uri = text(document, "id")?;
+    if Url::parse(&uri).as_ref() != Ok(address) {
+        return Err(DocumentError::OtherId);
+    }
+    let actor_type = text(document, "type")?;
+    if !ACTOR_TYPES.contains(&actor_type.as_str()) {
+        return Err(DocumentError::NotAnActor(actor_type.chars().take(40).collect()));
+    }
+    let of_same_origin = |text: &str, name: &'static str| -> Result<(), DocumentError> {
+        let url = Url::parse(text).map_err(|_| DocumentError::Member(name))?;
+        if url.origin() == address.origin() { Ok(()) } else { Err(DocumentError::OtherOrigin(name)) }
+    };
+    let inbox = text(document, "inbox")?;
+    of_same_origin(&inbox, "inbox")?;
+    let shared_inbox = document.pointer("/endpoints/sharedInbox").and_then(Value::as_str).map(str::to_owned);
+    if let Some(shared) = &shared_inbox {
+        of_same_origin(shared, "sharedInbox")?;
+    }
+    let key = document.get("publicKey").ok_or(DocumentError::Member("publicKey"))?;
+    let rsa_key_id = text(key, "id")?;
+    of_same_origin(&rsa_key_id, "publicKey")?;
+    if text(key, "owner")? != uri {
+        return Err(DocumentError::OtherOwner);
+    }
+    let rsa_public_pem = key.get("publicKeyPem").and_then(Value::as_str).filter(|pem| pem.len() <= 10_000);
+    let (ed25519_key_id, ed25519_multikey) = match read_multikey(document, &uri)? {
+        Some((id, key)) => (Some(id), Some(key)),
+        None => (None, None),
+    };
+    Ok(NewActor {
+        kind: ActorKind::Remote.as_str().to_owned(),
+        actor_type,
+        host: crate::domain::settlement::host_of(&uri).to_owned(),
+        username: short("preferredUsername", 200),
+        display_name: short("name", 500),
+        summary: String::new(),
+        inbox,
+        shared_inbox,
+        rsa_key_id,
+        rsa_public_pem: rsa_public_pem.ok_or(DocumentError::Member("publicKeyPem"))?.to_owned(),
+        ed25519_key_id,
+        ed25519_multikey,
+        document: Some(document.to_string()),
+        fetched_at: 0,
+        gone_at: None,
+        uri,
+    })
+}
+
+/// The first Ed25519 Multikey of FEP-521a that the actor controls.
+fn read_multikey(document: &Value, uri: &str) -> Result<Option<(String, String)>, DocumentError> {
+    let methods = match document.get("assertionMethod") {
+        None => return Ok(None),
+        Some(Value::Array(methods)) => methods.as_slice(),
+        Some(method) => std::slice::from_ref(method),
+    };
+    for method in methods.iter().take(20) {
+        let text = |name: &str| method.get(name).and_then(Value::as_str);
+        let (Some("Multikey"), Some(id), Some(key)) = (text("type"), text("id"), text("publicKeyMultibase")) else {
+            continue;
+        };
+        if text("controller") != Some(uri) || !id.starts_with(&format!("{uri}#")) {
+            return Err(DocumentError::OtherOwner);
+        }
+        if key.parse::<PublicKey>().is_ok() {
+            return Ok(Some((id.to_owned(), key.to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+/// A bridged post. Until its creator has claimed it, it carries no more than title and link.
+pub fn object(instance: &Instance, object: &Object, author: Option<&Actor>) -> Value {
+    let uri = instance.object_uri(&object.platform, &object.object);
+    let title = escape(&object.title);
+    let url = escape(&object.url);
+    let mut document = json!({
+        "@context": ["https://www.w3.org/ns/activitystreams", { "flattr": NAMESPACE }],
+        "id": uri,
+        "type": "Note",
+        "content": format!("<p><a href=\"{url}\" rel=\"nofollow noopener\">{title}</a></p>"),
+        "url": [uri, { "type": "Link", "rel": "canonical", "mediaType": "text/html", "href": object.url }],
+        "to": ["https://www.w3.org/ns/activitystreams#Public"],
+        "likes": format!("{uri}/likes"),
+        "sensitive": false,
+        "flattr:platform": object.platform,
+        "flattr:objectId": object.object,
+        "published": Timestamp::from_micros(object.published_at.unwrap_or(object.seen_at)).floor_to_second().to_string(),
+    });
+    if let Some(author) = author {
+        document["attributedTo"] = json!(author.uri);
+        document["cc"] = json!([format!("{}/followers", author.uri)]);
+    }
+    document
+}
+
+/// Text inside HTML: what platforms say is never markup here.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URI: &str = "https://social.example/users/ana";
+
+    fn document() -> Value {
+        json!({
+            "id": URI,
+            "type": "Person",
+            "preferredUsername": "ana",
+            "inbox": format!("{URI}/inbox"),
+            "endpoints": { "sharedInbox": "https://social.example/inbox" },
+            "publicKey": { "id": format!("{URI}#main-key"), "owner": URI, "publicKeyPem": "pem" },
+        })
+    }
+
+    fn read(document: &Value) -> Result<NewActor, DocumentError> {
+        read_actor(document, &Url::parse(URI).unwrap())
+    }
+
+    #[test]
+    fn reads_an_actor_from_mastodon() {
+        let actor = read(&document()).unwrap();
+        assert_eq!((actor.host.as_str(), actor.username.as_str()), ("social.example", "ana"));
+    }
+
+    #[test]
+    fn an_actor_cannot_speak_for_another_host_or_person() {
+        let check = |path: &str, value: &str, expected: DocumentError| {
+            let mut changed = document();
+            *changed.pointer_mut(path).unwrap() = json!(value);
+            assert_eq!(read(&changed).unwrap_err(), expected, "{path}");
+        };
+        check("/id", "https://social.example/users/bob", DocumentError::OtherId);
+        check("/inbox", "https://evil.example/inbox", DocumentError::OtherOrigin("inbox"));
+        check("/endpoints/sharedInbox", "https://evil.example/inbox", DocumentError::OtherOrigin("sharedInbox"));
+        check("/publicKey/id", "https://evil.example/key", DocumentError::OtherOrigin("publicKey"));
+        check("/publicKey/owner", "https://social.example/users/bob", DocumentError::OtherOwner);
+        check("/type", "Note", DocumentError::NotAnActor("Note".to_owned()));
+        let mut foreign = document();
+        foreign["assertionMethod"] = json!([{
+            "id": "https://evil.example/#key", "type": "Multikey", "controller": "https://evil.example/",
+            "publicKeyMultibase": "z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
+        }]);
+        assert_eq!(read(&foreign).unwrap_err(), DocumentError::OtherOwner);
+    }
+}

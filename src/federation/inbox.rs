@@ -1,0 +1,404 @@
+//! The inbox: turns stored activities into domain values and calls one flow for each.
+//!
+//! Owns that processing is repeatable: everything from the network is fetched before the transaction, and the effect and
+//! the end of the row are one transaction. What cannot be processed is quarantined with its reason, never retried in a
+//! loop; what only came too early waits.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::gate::has_valid_proof;
+use super::library::Federation;
+use super::node::Node;
+use super::pull;
+use crate::domain::id::ObjectId;
+use crate::domain::identity::ObjectRef;
+use crate::domain::message::{self, Body, MessageError};
+use crate::domain::settlement::host_of;
+use crate::domain::time::{Month, Timestamp};
+use crate::flows::close_month::Close;
+use crate::flows::flattr;
+use crate::flows::hear::{self, Evidence, HearError, Heard};
+use crate::storage::identities::SeenObject;
+use crate::storage::inbox::InboxRow;
+use crate::storage::likes::{self, ReceivedLike};
+use crate::storage::people::{Actor, ActorKind};
+use crate::storage::{self, Tx, flow_error, identities, inbox, outbox, people, settlement};
+
+/// Attempts after which a row that keeps failing is set aside for the operator.
+const ATTEMPTS_MAX: i64 = 12;
+
+#[derive(Debug, thiserror::Error)]
+enum ProcessError {
+    #[error("{0}")]
+    Refused(String),
+    /// May succeed later.
+    #[error("{0}")]
+    Later(String),
+    #[error("{0}")]
+    Equivocation(String),
+    #[error("could not read or write the inbox")]
+    Storage(#[from] storage::Error),
+    /// Another worker ended the row: nothing of this transaction may stay.
+    #[error("done by another worker")]
+    Taken,
+}
+
+flow_error!(ProcessError);
+
+impl From<HearError> for ProcessError {
+    fn from(error: HearError) -> Self {
+        match error {
+            HearError::Storage(error) => ProcessError::Storage(error),
+            HearError::Gap { .. } => ProcessError::Later(error.to_string()),
+            HearError::Equivocation { .. } => ProcessError::Equivocation(error.to_string()),
+            other => ProcessError::Refused(other.to_string()),
+        }
+    }
+}
+
+/// Processes the rows that are due. Says how many were looked at.
+pub async fn process_due(federation: &Federation) -> Result<usize, storage::Error> {
+    let node = node_of(federation);
+    let now = node.now();
+    let rows = node.db.read(move |tx| inbox::due(tx, now, 50)).await?;
+    let count = rows.len();
+    for row in rows {
+        process(federation, row).await?;
+    }
+    Ok(count)
+}
+
+async fn process(federation: &Federation, row: InboxRow) -> Result<(), storage::Error> {
+    let node = node_of(federation);
+    let (id, uri, attempts) = (row.id, row.activity_uri.clone(), row.attempts);
+    let outcome = try_process(federation, row).await;
+    crate::fault::point("inbox.processed");
+    let now = node.now();
+    match outcome {
+        Ok(outcome) => {
+            tracing::info!(activity = %uri, "{uri}: {outcome}");
+            Ok(())
+        }
+        Err(ProcessError::Taken) => Ok(()),
+        Err(ProcessError::Later(reason)) if attempts + 1 < ATTEMPTS_MAX => {
+            tracing::info!(activity = %uri, "{uri} waits: {reason}");
+            let next_at = now.plus(Duration::from_secs(1 << attempts.clamp(0, 12)));
+            node.db.write(move |tx| inbox::postpone(tx, id, &reason, next_at)).await
+        }
+        Err(ProcessError::Storage(error)) if attempts + 1 < ATTEMPTS_MAX => {
+            tracing::error!(activity = %uri, "{uri} could not be processed: {error}");
+            let (reason, next_at) = (error.to_string(), now.plus(Duration::from_secs(1 << attempts.clamp(0, 12))));
+            node.db.write(move |tx| inbox::postpone(tx, id, &reason, next_at)).await
+        }
+        Err(error) => {
+            let reason = match &error {
+                ProcessError::Storage(cause) => cause.to_string(),
+                other => other.to_string(),
+            };
+            tracing::warn!(activity = %uri, "{uri} was set aside: {reason}");
+            node.db.write(move |tx| inbox::finish(tx, id, "quarantined", &reason).map(|_| ())).await
+        }
+    }
+}
+
+async fn try_process(federation: &Federation, row: InboxRow) -> Result<String, ProcessError> {
+    let node = node_of(federation);
+    let document: Value = serde_json::from_str(&row.body).map_err(|error| ProcessError::Refused(error.to_string()))?;
+    let signer_uri = row.signer_uri.clone();
+    let signer = node.db.read(move |tx| people::actor_by_uri(tx, &signer_uri)).await?;
+    let signer = signer.ok_or_else(|| ProcessError::Refused("the signer is not known any more".to_owned()))?;
+    let is_proved = has_valid_proof(&signer, &document, node);
+    let kind = document.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if is_settlement(&document) {
+        return process_message(federation, row.id, document, &signer, is_proved).await;
+    }
+    match kind.as_str() {
+        "Announce" => process_announce(federation, row.id, &document, &signer, is_proved).await,
+        "Follow" | "Like" | "Undo" => {
+            let (received_at, host) = (Timestamp::from_micros(row.received_at), node.instance.clone());
+            let now = node.now();
+            let activity = Activity { document, signer, is_proved, received_at, now };
+            node.write(move |tx| {
+                let outcome = activity.apply(tx, &host)?;
+                end(tx, row.id, &outcome)?;
+                Ok(outcome)
+            })
+            .await
+        }
+        _ => {
+            let outcome = format!("{kind}: nothing to do");
+            let text = outcome.clone();
+            node.db.write(move |tx| end(tx, row.id, &text)).await?;
+            Ok(outcome)
+        }
+    }
+}
+
+fn node_of(federation: &Federation) -> &Node {
+    federation
+}
+
+/// Ends the row in the transaction of its effect.
+fn end(tx: &mut Tx, row: i64, outcome: &str) -> Result<(), ProcessError> {
+    if inbox::finish(tx, row, "done", outcome)? { Ok(()) } else { Err(ProcessError::Taken) }
+}
+
+/// Whether a document claims to be a message of a channel, well formed or not.
+fn is_settlement(document: &Value) -> bool {
+    !matches!(message::read(document), Err(MessageError::NotSettlement))
+        && (document.get("debtor").is_some() || document.pointer("/object/debtor").is_some())
+}
+
+/// A message of a channel. Without a valid proof it has no effect, whatever its HTTP signature.
+async fn process_message(
+    federation: &Federation,
+    row: i64,
+    document: Value,
+    signer: &Actor,
+    is_proved: bool,
+) -> Result<String, ProcessError> {
+    let node = node_of(federation);
+    if !is_proved {
+        return Err(ProcessError::Refused("a settlement message without a valid proof has no effect".to_owned()));
+    }
+    let parsed = message::read(&document).map_err(|error| ProcessError::Refused(error.to_string()))?;
+    let evidence: Option<Evidence> = match &parsed.body {
+        Body::Statement(offer) => {
+            let id = parsed.envelope.id();
+            let evidence = pull::evidence(federation, signer, &id, offer).await;
+            Some(evidence.map_err(|error| match error {
+                pull::PullError::Unreachable(reason) => ProcessError::Later(reason),
+                pull::PullError::Refused(reason) => ProcessError::Refused(reason),
+            })?)
+        }
+        _ => None,
+    };
+    let (signer_uri, copy) = (signer.uri.clone(), document.clone());
+    let heard = node
+        .settle(move |tx, close: &Close| {
+            let heard = hear::hear(tx, close, &document, &signer_uri, evidence.as_ref())?;
+            let outcome = match heard {
+                Heard::Done(outcome) => outcome,
+                Heard::Repeat => "a repeat: nothing changed".to_owned(),
+            };
+            end(tx, row, &outcome)?;
+            Ok::<String, ProcessError>(outcome)
+        })
+        .await;
+    match heard {
+        Err(ProcessError::Equivocation(reason)) => {
+            let now = node.now();
+            node.write(move |tx| match hear::record_equivocation(tx, &copy, now) {
+                Err(HearError::Storage(error)) => Err(error),
+                Err(_) | Ok(_) => Ok(()),
+            })
+            .await?;
+            Err(ProcessError::Refused(reason))
+        }
+        Err(ProcessError::Later(reason)) => {
+            // A gap: pull repairs push.
+            let key = parsed.envelope.channel.key();
+            if let Err(error) = pull::channel(federation, signer, &key).await {
+                tracing::info!(channel = %key, "could not pull {key}: {error}");
+            }
+            Err(ProcessError::Later(reason))
+        }
+        other => other,
+    }
+}
+
+/// What a peer makes known: its claims and commitments.
+async fn process_announce(
+    federation: &Federation,
+    row: i64,
+    document: &Value,
+    signer: &Actor,
+    is_proved: bool,
+) -> Result<String, ProcessError> {
+    let node = node_of(federation);
+    let object = document.get("object").cloned().unwrap_or(Value::Null);
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let outcome = match text("type").as_str() {
+        "flattr:Claim" if !is_proved => return Err(ProcessError::Refused("a claim without a valid proof".to_owned())),
+        "flattr:Claim" => {
+            let (home, creator) = (text("attributedTo"), text("creator"));
+            let is_theirs = home == signer.uri && host_of(&creator) == host_of(&home);
+            let token = text("token");
+            if !is_theirs || token.is_empty() || token.len() > 200 {
+                return Err(ProcessError::Refused("a claim in the name of another instance".to_owned()));
+            }
+            let identity = text("identity")
+                .parse()
+                .map_err(|_| ProcessError::Refused("a claim on something that is not an account".to_owned()))?;
+            let now = node.now();
+            let check = crate::storage::connections::NewClaimCheck { identity, home, creator, token };
+            node.write(move |tx| crate::storage::connections::queue_claim_check(tx, &check, now)).await?;
+            "a claim was announced: its backlink will be checked".to_owned()
+        }
+        "flattr:MonthCommitment" => "a commitment was announced".to_owned(),
+        other => format!("Announce of {other}: nothing to do"),
+    };
+    let said = outcome.clone();
+    node.db.write(move |tx| end(tx, row, &said)).await?;
+    Ok(outcome)
+}
+
+/// A social activity that passed the gate.
+struct Activity {
+    document: Value,
+    signer: Actor,
+    is_proved: bool,
+    received_at: Timestamp,
+    now: Timestamp,
+}
+
+impl Activity {
+    fn apply(&self, tx: &mut Tx, instance: &crate::flows::Instance) -> Result<String, ProcessError> {
+        let id = text(&self.document, "id")?;
+        match text(&self.document, "type")? {
+            "Follow" => self.follow(tx, id),
+            "Like" => self.like(tx, instance, id),
+            "Undo" => self.undo(tx, instance),
+            other => Err(ProcessError::Refused(format!("{other} is not expected here"))),
+        }
+    }
+
+    fn follow(&self, tx: &mut Tx, id: &str) -> Result<String, ProcessError> {
+        let followee = object_id(&self.document)?;
+        let followee = people::actor_by_uri(tx, followee)?
+            .filter(|actor| actor.is_local() && !actor.is_kind(ActorKind::Instance))
+            .ok_or_else(|| ProcessError::Refused(format!("`{followee}` is not an actor of ours")))?;
+        let inbox = self.signer.shared_inbox.clone().unwrap_or_else(|| self.signer.inbox.clone());
+        inbox::save_follow(tx, followee.id, &self.signer.uri, &inbox, id, self.now)?;
+        // A repeated Follow is answered again: the first Accept may have been lost.
+        outbox::push_event(tx, "accept_follow", id, self.now)?;
+        Ok(format!("{} follows {}", self.signer.uri, followee.uri))
+    }
+
+    fn like(&self, tx: &mut Tx, instance: &crate::flows::Instance, id: &str) -> Result<String, ProcessError> {
+        if likes::was_undone(tx, id, &self.signer.uri)? {
+            return Ok("a Like that was taken back before it came".to_owned());
+        }
+        let object = self.object(tx, instance, &self.document)?;
+        let pseudonym = self.pseudonym(tx, &self.document)?;
+        let home = self.home(tx)?;
+        let like = ReceivedLike {
+            actor_uri: &self.signer.uri,
+            object,
+            pseudonym: &pseudonym,
+            like_uri: id,
+            home_uri: home.as_deref(),
+            month: Month::containing(self.received_at),
+            received_at: self.received_at,
+        };
+        let is_new = likes::save_received_like(tx, &like)?;
+        let funded = if like.home_uri.is_some() { "proved by its home" } else { "unfunded" };
+        Ok(if is_new { format!("a like, {funded}") } else { "a like that was known".to_owned() })
+    }
+
+    /// The settlement peer that answers for this like: it carries a proof and comes from there.
+    fn home(&self, tx: &mut Tx) -> Result<Option<String>, ProcessError> {
+        let peers = settlement::peers(tx)?;
+        let peer = peers.into_iter().find(|peer| peer.state == "added" && peer.host == self.signer.host);
+        Ok(peer.filter(|_| self.is_proved).map(|peer| peer.uri))
+    }
+
+    /// Anonymous likes come from the instance actor of a known peer, with a proof; from nobody else.
+    fn pseudonym(&self, tx: &mut Tx, like: &Value) -> Result<String, ProcessError> {
+        let pseudonym = like.get("flattr:pseudonym").and_then(Value::as_str).unwrap_or_default();
+        if pseudonym.is_empty() {
+            if matches!(self.signer.actor_type.as_str(), "Application" | "Service") {
+                return Err(ProcessError::Refused("likes by applications do not count".to_owned()));
+            }
+            return Ok(String::new());
+        }
+        let is_peer = settlement::peer_by_uri(tx, &self.signer.uri)?.is_some_and(|peer| peer.state == "added");
+        if !is_peer || !self.is_proved || pseudonym.len() > 200 {
+            return Err(ProcessError::Refused("an anonymous like needs a proof by a settlement peer".to_owned()));
+        }
+        Ok(pseudonym.to_owned())
+    }
+
+    /// The liked object: one of ours by its address, or the one that a peer's proved like names by platform and id.
+    fn object(&self, tx: &mut Tx, instance: &crate::flows::Instance, like: &Value) -> Result<ObjectId, ProcessError> {
+        let uri = object_id(like)?;
+        if let Some(object) = instance.parse_object_uri(uri) {
+            let known = identities::object_by_ref(tx, &object)?;
+            return known
+                .map(|object| object.id)
+                .ok_or_else(|| ProcessError::Refused(format!("`{uri}` is not a post that we know")));
+        }
+        let text = |name: &str| like.get(name).and_then(Value::as_str).unwrap_or_default();
+        let named = text("flattr:platform").parse().ok();
+        let named = named.and_then(|platform| ObjectRef::new(platform, text("flattr:objectId")).ok());
+        match named {
+            Some(object) if self.is_proved && self.home(tx)?.is_some() => {
+                if let Some(known) = identities::object_by_ref(tx, &object)? {
+                    return Ok(known.id);
+                }
+                // Noted without an owner: a peer's word never names a payee.
+                let title = object.to_string();
+                let seen = SeenObject { object, owner: None, title, url: uri.to_owned(), published_at: None };
+                Ok(identities::save_object(tx, &seen, self.now)?.0.id)
+            }
+            _ => Err(ProcessError::Refused(format!("`{uri}` is not a post of ours"))),
+        }
+    }
+
+    fn undo(&self, tx: &mut Tx, instance: &crate::flows::Instance) -> Result<String, ProcessError> {
+        let object = self.document.get("object").cloned().unwrap_or(Value::Null);
+        let undone_uri = object_id(&self.document)?.to_owned();
+        if let Some(actor) = object.get("actor").and_then(Value::as_str) {
+            if actor != self.signer.uri {
+                return Err(ProcessError::Refused("only its own author can undo an activity".to_owned()));
+            }
+        }
+        if let Some(follow) = inbox::follow_by_uri(tx, &undone_uri)? {
+            if follow.follower_uri != self.signer.uri {
+                return Err(ProcessError::Refused("only its own author can undo an activity".to_owned()));
+            }
+            inbox::end_follow(tx, follow.followee_id, &self.signer.uri)?;
+            return Ok(format!("{} follows no more", self.signer.uri));
+        }
+        // By id, or by what it says: whichever is known.
+        let known = likes::received_like(tx, &self.signer.uri, &undone_uri)?;
+        let target = match known {
+            Some(target) => Some(target),
+            None if object.get("type").and_then(Value::as_str) == Some("Like") => {
+                match (self.object(tx, instance, &object), self.pseudonym(tx, &object)) {
+                    (Ok(object), Ok(pseudonym)) => Some((object, pseudonym)),
+                    _ => None,
+                }
+            }
+            None if object.get("type").and_then(Value::as_str) == Some("Follow") => {
+                let followee = object_id(&object)?;
+                if let Some(followee) = people::actor_by_uri(tx, followee)?.filter(Actor::is_local) {
+                    inbox::end_follow(tx, followee.id, &self.signer.uri)?;
+                }
+                return Ok(format!("{} follows no more", self.signer.uri));
+            }
+            None => None,
+        };
+        likes::remember_undone(tx, &undone_uri, &self.signer.uri, self.now)?;
+        let Some((object, pseudonym)) = target else {
+            return Ok("an Undo of something unknown: remembered".to_owned());
+        };
+        let since = flattr::open_since(tx, self.now)?;
+        let count = likes::take_back_received(tx, &self.signer.uri, object, &pseudonym, since)?;
+        Ok(format!("{count} like taken back"))
+    }
+}
+
+fn text<'v>(document: &'v Value, name: &str) -> Result<&'v str, ProcessError> {
+    let found = document.get(name).and_then(Value::as_str).filter(|text| text.len() <= 2_000);
+    found.ok_or_else(|| ProcessError::Refused(format!("`{name}` is missing")))
+}
+
+/// The id of an activity's object, whether it is embedded or named.
+fn object_id(document: &Value) -> Result<&str, ProcessError> {
+    let object = document.get("object").unwrap_or(&Value::Null);
+    let id = object.as_str().or_else(|| object.get("id").and_then(Value::as_str));
+    id.filter(|id| id.len() <= 2_000).ok_or_else(|| ProcessError::Refused("`object` is missing".to_owned()))
+}

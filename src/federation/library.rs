@@ -1,0 +1,222 @@
+//! The one module that touches `activitypub_federation`, whose betas change their API.
+//!
+//! It fetches actors for us (signed GETs, content types, id equal to the address) and is the second verifier behind our own
+//! gate: a request counts only when both agree. Its queue is never used.
+
+use activitypub_federation::actix_web::inbox::{ReceiveActivityHook, receive_activity_with_hook};
+use activitypub_federation::config::{Data, FederationConfig, UrlVerifier};
+use activitypub_federation::error::Error as FederationError;
+use activitypub_federation::fetch::fetch_object_http;
+use activitypub_federation::traits::{Activity, Actor as ActorTrait, Object};
+use actix_web::HttpRequest;
+use actix_web::web::Bytes;
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::client::GuardedClient;
+use super::documents::{self, DocumentError};
+use super::node::{Node, StartError};
+use crate::storage::inbox::{Received, Stored};
+use crate::storage::people::Actor;
+use crate::storage::{self, people};
+
+/// The library's configuration with our node as its data.
+pub type Federation = FederationConfig<Node>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    #[error("{0}")]
+    Federation(#[from] FederationError),
+    #[error("{0}")]
+    Document(#[from] DocumentError),
+    #[error("{0}")]
+    Storage(#[from] storage::Error),
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// An actor as the library sees it.
+#[derive(Clone, Debug)]
+pub struct LibraryActor {
+    actor: Actor,
+    uri: Url,
+    inbox: Url,
+    /// Only for the instance actor, which signs the library's fetches.
+    rsa_private_pem: Option<String>,
+}
+
+impl LibraryActor {
+    fn new(actor: Actor, rsa_private_pem: Option<String>) -> Result<LibraryActor, LibraryError> {
+        let parse = |text: &str| Url::parse(text).map_err(|_| storage::Error::corrupt("actor address", text));
+        let (uri, inbox) = (parse(&actor.uri)?, parse(&actor.inbox)?);
+        Ok(LibraryActor { actor, uri, inbox, rsa_private_pem })
+    }
+}
+
+#[async_trait]
+impl Object for LibraryActor {
+    type DataType = Node;
+    type Kind = Value;
+    type Error = LibraryError;
+
+    fn id(&self) -> &Url {
+        &self.uri
+    }
+
+    async fn read_from_id(id: Url, data: &Data<Node>) -> Result<Option<Self>, LibraryError> {
+        let known = data.db.read(move |tx| people::actor_by_uri(tx, id.as_str())).await?;
+        known.map(|actor| LibraryActor::new(actor, None)).transpose()
+    }
+
+    async fn into_json(self, _: &Data<Node>) -> Result<Value, LibraryError> {
+        Ok(documents::actor_stub(&self.actor))
+    }
+
+    async fn verify(document: &Value, expected: &Url, _: &Data<Node>) -> Result<(), LibraryError> {
+        documents::read_actor(document, expected)?;
+        Ok(())
+    }
+
+    async fn from_json(document: Value, data: &Data<Node>) -> Result<Self, LibraryError> {
+        let id = document.get("id").and_then(Value::as_str).and_then(|id| Url::parse(id).ok());
+        let id = id.ok_or(DocumentError::Member("id"))?;
+        LibraryActor::new(store_actor(data, &document, &id).await?, None)
+    }
+}
+
+impl ActorTrait for LibraryActor {
+    fn public_key_pem(&self) -> &str {
+        &self.actor.rsa_public_pem
+    }
+
+    fn private_key_pem(&self) -> Option<String> {
+        self.rsa_private_pem.clone()
+    }
+
+    fn inbox(&self) -> Url {
+        self.inbox.clone()
+    }
+}
+
+/// An activity of any type: the library needs to know only whose it is.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AnyActivity {
+    id: Url,
+    actor: Url,
+}
+
+#[async_trait]
+impl Activity for AnyActivity {
+    type DataType = Node;
+    type Error = LibraryError;
+
+    fn id(&self) -> &Url {
+        &self.id
+    }
+
+    fn actor(&self) -> &Url {
+        &self.actor
+    }
+
+    async fn verify(&self, _: &Data<Node>) -> Result<(), LibraryError> {
+        Ok(())
+    }
+
+    /// The row was stored by the hook, with the bytes as they came; there is nothing left to do inline.
+    async fn receive(self, _: &Data<Node>) -> Result<(), LibraryError> {
+        Ok(())
+    }
+}
+
+/// Stores the raw bytes, once the library has verified them too.
+struct StoreRaw<'a> {
+    received: Received,
+    stored: &'a mut Option<Stored>,
+}
+
+impl ReceiveActivityHook<AnyActivity, LibraryActor, Node> for StoreRaw<'_> {
+    async fn hook(self, _: &AnyActivity, _: &LibraryActor, data: &Data<Node>) -> Result<(), LibraryError> {
+        let received = self.received;
+        *self.stored = Some(data.write(move |tx| storage::inbox::store(tx, &received)).await?);
+        Ok(())
+    }
+}
+
+/// Lets the library verify a request that passed our gate, and stores its body durably.
+pub async fn verify_and_store(
+    federation: &Federation,
+    request: HttpRequest,
+    body: Bytes,
+    received: Received,
+) -> Result<Stored, LibraryError> {
+    let mut stored = None;
+    let hook = StoreRaw { received, stored: &mut stored };
+    receive_activity_with_hook::<AnyActivity, LibraryActor, Node>(request, body, hook, &federation.to_request_data())
+        .await?;
+    Ok(stored.expect("the library calls the hook before it answers"))
+}
+
+/// Our own guard, asked for every address that the library wants to use.
+#[derive(Clone)]
+struct Guard(GuardedClient);
+
+#[async_trait]
+impl UrlVerifier for Guard {
+    async fn verify(&self, url: &Url) -> Result<(), FederationError> {
+        self.0.check(url).map_err(|error| FederationError::Other(error.to_string()))
+    }
+}
+
+/// Sets the library up: our client, our guard, the instance actor's signature on every fetch.
+pub async fn federation(node: &Node) -> Result<Federation, StartError> {
+    let library = |error: String| StartError::Library(error);
+    let id = node.actor.id;
+    let keys = node.db.read(move |tx| people::actor_keys(tx, id)).await?;
+    let pem = keys.map(|keys| keys.rsa_private_pem);
+    let actor = LibraryActor::new(node.actor.clone(), pem).map_err(|error| library(error.to_string()))?;
+    // The library's own test mode allows ports, http and local names; our client still checks every address.
+    let is_test = !node.config.federation.allow_private_addresses.is_empty();
+    FederationConfig::builder()
+        .domain(node.instance.host.clone())
+        .app_data(node.clone())
+        .client(node.client.inner().clone().into())
+        .url_verifier(Box::new(Guard(node.client.clone())))
+        .debug(is_test)
+        .http_signature_compat(true)
+        .signed_fetch_actor(&actor)
+        .build()
+        .await
+        .map_err(|error| library(error.to_string()))
+}
+
+/// Fetches an actor anew and stores what it says of itself.
+pub async fn fetch_actor(federation: &Federation, uri: &Url) -> Result<Actor, LibraryError> {
+    let data = federation.to_request_data();
+    data.client.check(uri).map_err(|error| FederationError::Other(error.to_string()))?;
+    let reply = fetch_object_http::<Node, Value>(uri, &data).await?;
+    store_actor(&data, &reply.object, &reply.url).await
+}
+
+/// A known actor, or the one that is fetched from its address.
+pub async fn known_or_fetched(federation: &Federation, uri: &Url) -> Result<Actor, LibraryError> {
+    let text = uri.to_string();
+    match federation.db.read(move |tx| people::actor_by_uri(tx, &text)).await? {
+        Some(actor) => Ok(actor),
+        None => fetch_actor(federation, uri).await,
+    }
+}
+
+/// Fetches any ActivityStreams document; its id is its address.
+pub async fn fetch_document(federation: &Federation, uri: &Url) -> Result<Value, LibraryError> {
+    let data = federation.to_request_data();
+    data.client.check(uri).map_err(|error| FederationError::Other(error.to_string()))?;
+    Ok(fetch_object_http::<Node, Value>(uri, &data).await?.object)
+}
+
+async fn store_actor(node: &Node, document: &Value, id: &Url) -> Result<Actor, LibraryError> {
+    let mut actor = documents::read_actor(document, id)?;
+    actor.fetched_at = node.now().micros();
+    Ok(node.write(move |tx| people::save_actor(tx, &actor)).await?)
+}

@@ -1,0 +1,298 @@
+//! The node: this instance at work, with everything that its parts share.
+//!
+//! Owns the assembly: database, clock, keys of the instance actor, the guarded client, rails and bridges are made once,
+//! from the configuration, and handed down. Flows receive values from it, never the node itself.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use url::Url;
+
+use super::client::{ClientError, Guard, GuardedClient};
+use super::keys::{KeyError, RsaKeyPair, RsaPublicKey, generate_seed};
+use super::signature::RequestSigner;
+use crate::bridges::Registry;
+use crate::bridges::github::{self, GitHub};
+use crate::clock::{CLOCK_VARIABLE, Clock};
+use crate::config::{Config, DatabaseUrl};
+use crate::domain::id::ActorId;
+use crate::domain::proof::{Seed, SigningKey};
+use crate::domain::time::Timestamp;
+use crate::fault::CRASH_VARIABLE;
+use crate::flows::close_month::Close;
+use crate::flows::register::make_local_actor;
+use crate::flows::{Instance, Policy};
+use crate::rails::Rail;
+use crate::rails::sandbox::SandboxRail;
+use crate::storage::people::{self, Actor, ActorKeys, ActorKind};
+use crate::storage::{self, Database, Options};
+
+/// Why an instance cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Storage(#[from] storage::Error),
+    #[error("could not make or read the instance's keys: {0}")]
+    Keys(#[from] KeyError),
+    #[error("could not set up the HTTP client: {0}")]
+    Client(#[from] ClientError),
+    #[error("could not set up a rail: {0}")]
+    Rail(#[from] crate::rails::Error),
+    #[error("{CLOCK_VARIABLE} is for tests: it is refused with the public domain `{0}`")]
+    VirtualClock(String),
+    #[error("{CRASH_VARIABLE} is for tests: it is refused with the public domain `{0}`")]
+    CrashPoint(String),
+    #[error("this database belongs to {stored}, the configuration says {configured}: the domain can never change")]
+    OtherDomain { stored: String, configured: String },
+    #[error("could not set up federation: {0}")]
+    Library(String),
+}
+
+/// The keys with which a local actor speaks.
+pub struct LocalKeys {
+    /// Signs requests (RSA, transport).
+    pub request: RequestSigner,
+    /// Signs documents (Ed25519, evidence).
+    pub document: SigningKey,
+}
+
+/// This instance. Cheap to clone.
+#[derive(Clone)]
+pub struct Node(Arc<Parts>);
+
+impl Deref for Node {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+pub struct Parts {
+    pub config: Config,
+    pub instance: Instance,
+    pub db: Database,
+    pub clock: Clock,
+    /// The actor that stands for the instance.
+    pub actor: Actor,
+    pub keys: Arc<LocalKeys>,
+    pub client: GuardedClient,
+    pub rail: Option<Arc<dyn Rail>>,
+    pub bridges: Registry,
+    /// Rung when there may be work to do.
+    pub wake: Notify,
+    local_keys: Mutex<HashMap<ActorId, Arc<LocalKeys>>>,
+    remote_keys: Mutex<HashMap<String, RsaPublicKey>>,
+}
+
+/// Actors whose parsed keys are kept in memory.
+const KEYS_MAX: usize = 10_000;
+
+impl Node {
+    /// Opens the database, makes the instance actor on the first start, and assembles the rest.
+    pub async fn start(config: Config) -> Result<Node, StartError> {
+        let clock = match std::env::var_os(CLOCK_VARIABLE) {
+            None => Clock::System,
+            Some(path) if config.server.domain.is_local() => Clock::File(path.into()),
+            Some(_) => return Err(StartError::VirtualClock(config.server.domain.to_string())),
+        };
+        let instance = instance_of(&config);
+        if std::env::var_os(CRASH_VARIABLE).is_some() && !config.server.domain.is_local() {
+            return Err(StartError::CrashPoint(config.server.domain.to_string()));
+        }
+        let db = open_database(&config, true)?;
+        let (actor, keys) = instance_actor(&db, &instance, clock.now()).await?;
+        let client = GuardedClient::new(Guard {
+            allowed: config.federation.allow_private_addresses.clone(),
+            allow_http: !config.federation.allow_private_addresses.is_empty(),
+            timeout: Duration::from_secs(config.federation.fetch_timeout_seconds),
+            body_limit_bytes: 4 * 1024 * 1024,
+            user_agent: format!("fedflattr/{} (+{})", env!("CARGO_PKG_VERSION"), instance.base_url),
+        })?;
+        let rail: Option<Arc<dyn Rail>> = match &config.rail.sandbox.base_url {
+            None => None,
+            Some(url) => Some(Arc::new(SandboxRail::new(url.as_str(), &config.rail.sandbox.account)?)),
+        };
+        let bridges = bridges_of(&config, &client, &instance);
+        Ok(Node(Arc::new(Parts {
+            instance,
+            db,
+            clock,
+            actor,
+            keys: Arc::new(keys),
+            client,
+            rail,
+            bridges,
+            wake: Notify::new(),
+            local_keys: Mutex::default(),
+            remote_keys: Mutex::default(),
+            config,
+        })))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Runs a flow in one transaction; whatever it queued is looked at soon.
+    pub async fn write<T, E, F>(&self, flow: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: storage::FlowError,
+        F: FnMut(&mut storage::Tx) -> Result<T, E> + Send + 'static,
+    {
+        let outcome = self.db.write(flow).await;
+        self.wake.notify_waiters();
+        outcome
+    }
+
+    /// Runs a flow that signs in the name of the instance.
+    pub async fn settle<T, E, F>(&self, mut flow: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: storage::FlowError,
+        F: FnMut(&mut storage::Tx, &Close) -> Result<T, E> + Send + 'static,
+    {
+        let node = self.clone();
+        let now = self.now();
+        let seed = *generate_seed().map_err(|error| E::from(storage::Error::Panicked(error.to_string())))?.expose();
+        self.write(move |tx| {
+            let close = Close { instance: &node.instance, signer: &node.keys.document, now, seed };
+            flow(tx, &close)
+        })
+        .await
+    }
+
+    /// The keys of a local actor, made when they are first needed.
+    pub async fn keys_of(&self, actor: &Actor) -> Result<Arc<LocalKeys>, StartError> {
+        if actor.id == self.actor.id {
+            return Ok(Arc::clone(&self.keys));
+        }
+        if let Some(keys) = lock(&self.local_keys).get(&actor.id) {
+            return Ok(Arc::clone(keys));
+        }
+        let keys = Arc::new(make_or_read_keys(&self.db, actor).await?);
+        let mut known = lock(&self.local_keys);
+        if known.len() >= KEYS_MAX {
+            known.clear();
+        }
+        known.insert(actor.id, Arc::clone(&keys));
+        Ok(keys)
+    }
+
+    /// A remote actor's parsed key; parsing is dearer than verifying.
+    pub fn parsed_key(&self, actor: &Actor) -> Result<RsaPublicKey, KeyError> {
+        let mut known = lock(&self.remote_keys);
+        if let Some(key) = known.get(&actor.rsa_public_pem) {
+            return Ok(key.clone());
+        }
+        let key = RsaPublicKey::from_pem(&actor.rsa_public_pem)?;
+        if known.len() >= KEYS_MAX {
+            known.clear();
+        }
+        known.insert(actor.rsa_public_pem.clone(), key.clone());
+        Ok(key)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What the flows may know of the instance.
+pub fn instance_of(config: &Config) -> Instance {
+    let money = &config.money;
+    Instance {
+        base_url: config.server.base_url.as_str().to_owned(),
+        host: config.server.domain.to_string(),
+        policy: Policy {
+            currency: money.currency,
+            minimum_budget: money.minimum_budget,
+            minimum_payout: money.minimum_payout,
+            unclaimed_expiry_months: money.unclaimed_expiry_months,
+            patron_fee_basis_points: u32::from(money.patron_fee_basis_points),
+            creator_fee_basis_points: u32::from(money.creator_fee_basis_points),
+        },
+    }
+}
+
+/// Opens the configured database; only a writer brings the schema up to date.
+pub fn open_database(config: &Config, is_writer: bool) -> Result<Database, storage::Error> {
+    let url = match &config.database.url {
+        DatabaseUrl::Sqlite(path) => format!("sqlite://{}", path.display()),
+        DatabaseUrl::Postgresql(url) => url.expose().to_owned(),
+    };
+    Database::open(&Options { url, pool_size: config.database.pool_size, is_writer })
+}
+
+fn bridges_of(config: &Config, client: &GuardedClient, instance: &Instance) -> Registry {
+    let mut registry = Registry::default();
+    let github = &config.bridge.github;
+    if github.enabled {
+        let settings = github::Config {
+            base_url: github.base_url.as_url().clone(),
+            token: github.token.as_ref().map(|token| crate::bridges::Secret::new(token.expose())),
+            user_agent: format!("fedflattr ({})", instance.base_url),
+        };
+        registry = registry.with(Arc::new(GitHub::new(settings, Arc::new(client.clone()))));
+    }
+    registry
+}
+
+/// The actor that stands for the instance, with its keys; made on the first start.
+async fn instance_actor(db: &Database, instance: &Instance, now: Timestamp) -> Result<(Actor, LocalKeys), StartError> {
+    let uri = instance.uri();
+    let known = db.read(|tx| people::instance_actor(tx)).await?;
+    let actor = match known {
+        Some(actor) if actor.uri != uri => {
+            return Err(StartError::OtherDomain { stored: actor.uri, configured: uri });
+        }
+        Some(actor) => actor,
+        None => {
+            let instance = instance.clone();
+            db.write(move |tx| {
+                let (kind, host) = (ActorKind::Instance, instance.host.clone());
+                let uri = instance.uri();
+                make_local_actor(tx, &instance, &uri, kind, "Application", &host, "fedflattr", "", now)?;
+                people::actor_by_uri(tx, &uri)?.ok_or_else(|| storage::Error::corrupt("actor", uri))
+            })
+            .await?
+        }
+    };
+    let keys = make_or_read_keys(db, &actor).await?;
+    let id = actor.id;
+    let actor = db.read(move |tx| people::actor(tx, id)).await?;
+    let actor = actor.ok_or_else(|| storage::Error::corrupt("actor", id))?;
+    Ok((actor, keys))
+}
+
+async fn make_or_read_keys(db: &Database, actor: &Actor) -> Result<LocalKeys, StartError> {
+    let id = actor.id;
+    let stored = match db.read(move |tx| people::actor_keys(tx, id)).await? {
+        Some(stored) => stored,
+        None => {
+            // Two requests may come here at once: whoever writes first decides, and both read what was written.
+            let pair = tokio::task::spawn_blocking(RsaKeyPair::generate)
+                .await
+                .map_err(|error| storage::Error::Panicked(error.to_string()))??;
+            let seed = generate_seed()?;
+            let key_id = format!("{}#ed25519-key", actor.uri);
+            let multikey = SigningKey::from_seed(&seed, key_id).public_key().to_string();
+            let (public, keys) = (
+                pair.public_key().to_pem(),
+                ActorKeys { rsa_private_pem: pair.to_pkcs8_pem(), ed25519_seed: seed.expose().to_vec() },
+            );
+            db.write(move |tx| people::give_keys(tx, id, &keys, &public, &multikey)).await?
+        }
+    };
+    let pair = RsaKeyPair::from_pkcs8_pem(&stored.rsa_private_pem)?;
+    let seed: [u8; 32] = stored.ed25519_seed.try_into().map_err(|_| storage::Error::corrupt("key of", id))?;
+    let key_id = Url::parse(&actor.rsa_key_id).map_err(|_| storage::Error::corrupt("key id", &actor.rsa_key_id))?;
+    Ok(LocalKeys {
+        request: RequestSigner::new(&key_id, pair),
+        document: SigningKey::from_seed(&Seed::from_bytes(seed), format!("{}#ed25519-key", actor.uri)),
+    })
+}

@@ -1,0 +1,309 @@
+//! The outbox: from what flows decided to say, to signed bytes and one row for each inbox.
+//!
+//! Owns the second stage of saying something: the flow wrote an event in the transaction of its effect; here it becomes an
+//! activity with a fixed id and fixed bytes, and its deliveries, in one transaction that also ends the event. A crash
+//! between the two stages repeats the second with the same result.
+
+use aws_lc_rs::hmac;
+use serde_json::Value;
+
+use super::activities::{self, SaidClaim, SaidLike};
+use super::documents;
+use super::node::{LocalKeys, Node, StartError};
+use crate::domain::id::{ActorId, FlattrId, ObjectId};
+use crate::domain::proof::ProofError;
+use crate::domain::settlement::host_of;
+use crate::domain::time::{Month, Timestamp};
+use crate::flows::claim::claim_url;
+use crate::storage::outbox::{self, Event, NewDelivery};
+use crate::storage::people::Actor;
+use crate::storage::settlement::Peer;
+use crate::storage::{self, Tx, flow_error, identities, inbox, likes, months, people, settlement};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExpandError {
+    #[error("an event cannot be put into words: {0}")]
+    BadEvent(String),
+    #[error("could not sign: {0}")]
+    Sign(#[from] ProofError),
+    #[error("could not read or write the outbox")]
+    Storage(#[from] storage::Error),
+    #[error("could not get the keys of an actor: {0}")]
+    Keys(String),
+}
+
+flow_error!(ExpandError);
+
+impl From<StartError> for ExpandError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Storage(error) => ExpandError::Storage(error),
+            other => ExpandError::Keys(other.to_string()),
+        }
+    }
+}
+
+/// Expands the events that wait. Says how many.
+pub async fn expand(node: &Node) -> Result<usize, ExpandError> {
+    let events = node.db.read(|tx| outbox::open_events(tx, 100)).await?;
+    let count = events.len();
+    for event in events {
+        // RSA keys are made outside the transaction: it takes a tenth of a second.
+        let speaker = speaker(node, &event).await?;
+        let keys = match &speaker {
+            Some(actor) => node.keys_of(actor).await?,
+            None => std::sync::Arc::clone(&node.keys),
+        };
+        let (shared, now) = (node.clone(), node.now());
+        let outcome = node
+            .write(move |tx| {
+                if outbox::finish_event(tx, event.id)? {
+                    say(tx, &shared, &event, speaker.as_ref(), &keys, now)?;
+                }
+                Ok::<(), ExpandError>(())
+            })
+            .await;
+        crate::fault::point("outbox.expanded");
+        outcome?;
+    }
+    Ok(count)
+}
+
+/// Who speaks, when it is not the instance.
+async fn speaker(node: &Node, event: &Event) -> Result<Option<Actor>, ExpandError> {
+    let (kind, subject) = (event.kind.clone(), event.subject.clone());
+    Ok(node
+        .db
+        .read(move |tx| {
+            Ok::<_, storage::Error>(match kind.as_str() {
+                "like" | "undo_like" => {
+                    let flattr = likes::flattr(tx, FlattrId(number(&subject)?))?;
+                    match flattr {
+                        Some(flattr) => {
+                            let patron = people::patron(tx, flattr.patron_id)?;
+                            match patron {
+                                Some(patron) if patron.is_public => people::actor(tx, patron.actor_id)?,
+                                _ => None,
+                            }
+                        }
+                        None => None,
+                    }
+                }
+                "create" => {
+                    let object = identities::object(tx, ObjectId(number(&subject)?))?;
+                    match object.and_then(|object| object.owner()) {
+                        Some(owner) => author(tx, owner)?,
+                        None => None,
+                    }
+                }
+                "accept_follow" => match inbox::follow_by_uri(tx, &subject)? {
+                    Some(follow) => people::actor(tx, follow.followee_id)?,
+                    None => None,
+                },
+                _ => None,
+            })
+        })
+        .await?)
+}
+
+fn author(tx: &mut Tx, owner: crate::domain::id::IdentityId) -> Result<Option<Actor>, storage::Error> {
+    let actor = identities::identity(tx, owner)?.and_then(|identity| identity.actor_id);
+    match actor {
+        Some(actor) => people::actor(tx, ActorId(actor)),
+        None => Ok(None),
+    }
+}
+
+fn number(subject: &str) -> Result<i64, storage::Error> {
+    subject.parse().map_err(|_| storage::Error::Corrupt { what: "event", value: subject.to_owned() })
+}
+
+fn say(
+    tx: &mut Tx,
+    node: &Node,
+    event: &Event,
+    speaker: Option<&Actor>,
+    keys: &LocalKeys,
+    now: Timestamp,
+) -> Result<(), ExpandError> {
+    match event.kind.as_str() {
+        "message" => say_message(tx, node, &event.subject, now),
+        "commitment" => say_commitment(tx, node, &event.subject, now),
+        "claim" => say_claim(tx, node, number(&event.subject)?, now),
+        "like" | "undo_like" => say_like(tx, node, event, speaker, keys, now),
+        "create" => say_create(tx, node, number(&event.subject)?, speaker, keys, now),
+        "accept_follow" => say_accept(tx, event, speaker, keys, now),
+        other => Err(ExpandError::BadEvent(other.to_owned())),
+    }
+}
+
+/// Stores an activity and queues it for its inboxes.
+fn send(
+    tx: &mut Tx,
+    actor: ActorId,
+    activity: &Value,
+    class: &str,
+    ordering_key: &str,
+    inboxes: &[String],
+    now: Timestamp,
+) -> Result<(), ExpandError> {
+    let text = |name: &str| activity.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (outgoing, _) = outbox::save_outgoing(tx, &text("id"), actor, &text("type"), &activity.to_string(), now)?;
+    for inbox in inboxes {
+        let delivery = NewDelivery { outgoing, inbox, host: host_of(inbox), class, ordering_key };
+        outbox::queue_delivery(tx, &delivery, now)?;
+    }
+    Ok(())
+}
+
+/// A message of a channel was signed when it was decided; its bytes are sent as they are.
+fn say_message(tx: &mut Tx, node: &Node, uri: &str, now: Timestamp) -> Result<(), ExpandError> {
+    let missing = || ExpandError::BadEvent(uri.to_owned());
+    let message = settlement::message_by_uri(tx, uri)?.ok_or_else(missing)?;
+    let channel = settlement::channel(tx, message.channel_id)?.ok_or_else(missing)?;
+    let peer = settlement::peer(tx, channel.peer_id)?.ok_or_else(missing)?;
+    let activity: Value = serde_json::from_str(&message.body).map_err(|_| missing())?;
+    send(tx, node.actor.id, &activity, "settlement", &channel.key, &[peer.inbox], now)
+}
+
+fn peers_to_tell(tx: &mut Tx) -> Result<Vec<Peer>, storage::Error> {
+    Ok(settlement::peers(tx)?.into_iter().filter(|peer| peer.state == "added").collect())
+}
+
+fn say_commitment(tx: &mut Tx, node: &Node, month: &str, now: Timestamp) -> Result<(), ExpandError> {
+    let missing = || ExpandError::BadEvent(month.to_owned());
+    let parsed: Month = month.parse().map_err(|_| missing())?;
+    let commitment = months::month(tx, parsed)?.and_then(|row| row.commitment).ok_or_else(missing)?;
+    let commitment: Value = serde_json::from_str(&commitment).map_err(|_| missing())?;
+    for peer in peers_to_tell(tx)? {
+        let id = format!("{}/commitments/{month}/announce/{}", node.instance.base_url, peer.id);
+        let uri = node.instance.uri();
+        let activity = activities::announce(&id, &uri, &peer.uri, &commitment, &node.keys.document, now)?;
+        send(tx, node.actor.id, &activity, "settlement", "commitments", &[peer.inbox], now)?;
+    }
+    Ok(())
+}
+
+fn say_claim(tx: &mut Tx, node: &Node, claim: i64, now: Timestamp) -> Result<(), ExpandError> {
+    let missing = || ExpandError::BadEvent(claim.to_string());
+    let claim = identities::claim(tx, claim)?.ok_or_else(missing)?;
+    let identity = identities::identity(tx, claim.identity_id)?.ok_or_else(missing)?;
+    let said = SaidClaim {
+        home: &node.instance.uri(),
+        creator: &claim.creator_uri,
+        identity: &identity.external_id()?.to_string(),
+        claim_url: &claim_url(&node.instance, &claim.token),
+        token: &claim.token,
+        verified_at: Timestamp::from_micros(claim.verified_at.unwrap_or(now.micros())),
+    };
+    let document = activities::claim(&said);
+    for peer in peers_to_tell(tx)? {
+        let id = format!("{}/announce/{}", said.claim_url, peer.id);
+        let activity = activities::announce(&id, said.home, &peer.uri, &document, &node.keys.document, now)?;
+        send(tx, node.actor.id, &activity, "settlement", "claims", &[peer.inbox], now)?;
+    }
+    Ok(())
+}
+
+/// A flattr whose creator lives at a peer is made known there, so that both know the same likes before the statement.
+fn say_like(
+    tx: &mut Tx,
+    node: &Node,
+    event: &Event,
+    speaker: Option<&Actor>,
+    keys: &LocalKeys,
+    now: Timestamp,
+) -> Result<(), ExpandError> {
+    let missing = || ExpandError::BadEvent(event.subject.clone());
+    let flattr = likes::flattr(tx, FlattrId(number(&event.subject)?))?.ok_or_else(missing)?;
+    let object = identities::object(tx, flattr.object_id)?.ok_or_else(missing)?;
+    let Some(owner) = object.owner() else { return Ok(()) };
+    let Some(claim) = identities::verified_claim(tx, owner)?.filter(|claim| claim.creator_id.is_none()) else {
+        return Ok(());
+    };
+    let Some(peer) = settlement::peer_by_uri(tx, &claim.home_uri)? else { return Ok(()) };
+    let month = flattr.month()?;
+    let object_uri = node.instance.object_uri(&object.platform, &object.object);
+    let (actor, actor_id, pseudonym) = match speaker {
+        Some(actor) => (actor.uri.clone(), actor.id, String::new()),
+        None => {
+            let pseudonym = pseudonym(tx, node, &flattr, &object)?;
+            (node.instance.uri(), node.actor.id, pseudonym)
+        }
+    };
+    let said = SaidLike {
+        actor: &actor,
+        object_uri: &object_uri,
+        platform: &object.platform,
+        object: &object.object,
+        month,
+        observed_at: Timestamp::from_micros(flattr.received_at),
+        pseudonym: &pseudonym,
+        to: &peer.uri,
+    };
+    let ordering = format!("{actor} {object_uri} {pseudonym}");
+    let activity = if event.kind == "like" {
+        // Like and Undo may follow one another; the event's number counts them.
+        let id = format!("{actor}/likes/{}/{}", flattr.id, event.id);
+        likes::set_like_uri(tx, flattr.id, &id)?;
+        activities::like(&id, &said, &keys.document, now)?
+    } else {
+        let Some(like_id) = flattr.like_uri.filter(|uri| uri.starts_with(&format!("{actor}/likes/"))) else {
+            return Ok(());
+        };
+        let id = format!("{actor}/likes/{}/{}/undo", flattr.id, event.id);
+        activities::undo_like(&id, &like_id, &said, &keys.document, now)?
+    };
+    send(tx, actor_id, &activity, "social", &ordering, &[peer.inbox], now)
+}
+
+/// A name that stands for one patron and one flattr, and can be linked to neither by anybody else.
+fn pseudonym(
+    tx: &mut Tx,
+    node: &Node,
+    flattr: &likes::Flattr,
+    object: &identities::Object,
+) -> Result<String, ExpandError> {
+    let missing = || ExpandError::BadEvent(flattr.id.to_string());
+    let patron = people::patron(tx, flattr.patron_id)?.ok_or_else(missing)?;
+    let secret = people::actor_keys(tx, node.actor.id)?.ok_or_else(missing)?.ed25519_seed;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+    let text = format!("{}\n{}\n{}\n{}", patron.name, object.platform, object.object, flattr.month);
+    Ok(hex::encode(hmac::sign(&key, text.as_bytes())))
+}
+
+fn say_create(
+    tx: &mut Tx,
+    node: &Node,
+    object: i64,
+    author: Option<&Actor>,
+    keys: &LocalKeys,
+    now: Timestamp,
+) -> Result<(), ExpandError> {
+    let Some(author) = author else { return Ok(()) };
+    let Some(object) = identities::object(tx, ObjectId(object))? else { return Ok(()) };
+    let note = documents::object(&node.instance, &object, Some(author));
+    let activity = activities::create(&author.uri, &note, &keys.document, now)?;
+    let mut inboxes: Vec<String> =
+        inbox::followers(tx, author.id)?.into_iter().map(|follow| follow.follower_inbox).collect();
+    inboxes.sort();
+    inboxes.dedup();
+    send(tx, author.id, &activity, "social", &note["id"].to_string(), &inboxes, now)
+}
+
+fn say_accept(
+    tx: &mut Tx,
+    event: &Event,
+    followee: Option<&Actor>,
+    keys: &LocalKeys,
+    now: Timestamp,
+) -> Result<(), ExpandError> {
+    let Some(followee) = followee else { return Ok(()) };
+    let Some(follow) = inbox::follow_by_uri(tx, &event.subject)? else { return Ok(()) };
+    let Some(body) = inbox::body_of(tx, &event.subject)? else { return Ok(()) };
+    let body: Value = serde_json::from_str(&body).map_err(|_| ExpandError::BadEvent(event.subject.clone()))?;
+    let Some(follower) = people::actor_by_uri(tx, &follow.follower_uri)? else { return Ok(()) };
+    let activity = activities::accept_follow(&followee.uri, &body, event.id, &keys.document, now)?;
+    let ordering = format!("{} {}", followee.uri, follow.follower_uri);
+    send(tx, followee.id, &activity, "social", &ordering, &[follower.inbox], now)
+}

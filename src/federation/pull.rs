@@ -1,0 +1,114 @@
+//! Pulling: what a peer has for us, fetched by signed GETs.
+//!
+//! Owns the other path of settlement: delivery is never the only one. A statement's lines and the commitment behind it are
+//! fetched here before they are judged, and a gap in a channel is filled from the peer's own copy.
+
+use serde_json::Value;
+use url::Url;
+
+use super::gate::has_valid_proof;
+use super::library::Federation;
+use super::node::Node;
+use crate::clock::wall_time;
+use crate::domain::message::StatementOffer;
+use crate::domain::proof;
+use crate::domain::settlement::host_of;
+use crate::domain::statement::{LINES_PER_PAGE, StatedLine, read_line};
+use crate::flows::hear::Evidence;
+use crate::storage::inbox::{self, Received};
+use crate::storage::people::Actor;
+use crate::storage::settlement;
+
+/// Pages of lines that one statement may have: five million lines.
+const PAGES_MAX: i64 = 10_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// May work later.
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Fetches what a statement must be checked against.
+pub async fn evidence(
+    federation: &Federation,
+    debtor: &Actor,
+    statement: &str,
+    offer: &StatementOffer,
+) -> Result<Evidence, PullError> {
+    if host_of(&offer.commitment) != host_of(&debtor.uri) {
+        return Err(PullError::Refused("the commitment is on another host than the debtor".to_owned()));
+    }
+    let commitment = get(federation, &offer.commitment).await?;
+    if !has_valid_proof(debtor, &commitment, federation) {
+        return Err(PullError::Refused("the commitment has no valid proof by the debtor".to_owned()));
+    }
+    let mut lines: Vec<StatedLine> = Vec::new();
+    for page in 0..PAGES_MAX {
+        let document = get(federation, &format!("{statement}/lines?page={page}")).await?;
+        let items = document.get("items").and_then(Value::as_array);
+        let items = items.ok_or_else(|| PullError::Refused("a page of lines has no items".to_owned()))?;
+        for item in items {
+            let line = read_line(item, offer.sum.currency());
+            lines.push(line.map_err(|error| PullError::Refused(format!("a line: {error}")))?);
+        }
+        let is_last = document.get("next").is_none();
+        if is_last || items.is_empty() || i64::try_from(items.len()) != Ok(LINES_PER_PAGE) {
+            break;
+        }
+    }
+    Ok(Evidence { lines, commitment })
+}
+
+/// Fetches the messages of a channel that we have not heard, and puts them into the inbox as if they had been delivered.
+pub async fn channel(federation: &Federation, peer: &Actor, key: &str) -> Result<usize, PullError> {
+    let node: &Node = federation;
+    let unreachable = |error: crate::storage::Error| PullError::Unreachable(error.to_string());
+    let owned = key.to_owned();
+    let last = node
+        .db
+        .read(move |tx| match settlement::channel_by_key(tx, &owned)? {
+            Some(channel) => settlement::last_message(tx, channel.id, false),
+            None => Ok(None),
+        })
+        .await
+        .map_err(unreachable)?;
+    let after = last.map_or(0, |last| last.sequence);
+    let base = peer.uri.trim_end_matches("/instance");
+    let page = get(federation, &format!("{base}/channels/{key}?after={after}")).await?;
+    let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut pulled = 0;
+    for message in items {
+        let id = message.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if host_of(&id) != host_of(&peer.uri) || !has_valid_proof(peer, &message, node) {
+            return Err(PullError::Refused(format!("message `{id}` has no valid proof by the peer")));
+        }
+        let received = Received {
+            activity_uri: id,
+            digest: proof::digest(&message),
+            signer_uri: peer.uri.clone(),
+            body: message.to_string(),
+            received_at: node.now(),
+        };
+        node.write(move |tx| inbox::store(tx, &received)).await.map_err(unreachable)?;
+        pulled += 1;
+    }
+    Ok(pulled)
+}
+
+/// A signed GET of a JSON document from a peer.
+pub async fn get(federation: &Federation, address: &str) -> Result<Value, PullError> {
+    let node: &Node = federation;
+    let url = Url::parse(address).map_err(|_| PullError::Refused(format!("`{address}` is not an address")))?;
+    let accept = [("accept", "application/activity+json".to_owned())];
+    let reply = node.client.get_signed(&url, &accept, &node.keys.request, wall_time()).await;
+    let reply = reply.map_err(|error| PullError::Unreachable(format!("{address}: {error}")))?;
+    match reply.status.as_u16() {
+        200 => serde_json::from_slice(&reply.body)
+            .map_err(|error| PullError::Refused(format!("{address} is not JSON: {error}"))),
+        404 | 410 => Err(PullError::Refused(format!("{address} is not there"))),
+        status => Err(PullError::Unreachable(format!("{address} answered {status}"))),
+    }
+}

@@ -1,0 +1,279 @@
+//! Accounts of patrons as sources of likes, claims that wait to be checked, and how far each rail has been read.
+
+use diesel::prelude::*;
+
+use super::schema::{claim_checks, connection_likes, connections, rail_cursors};
+use super::{Result, Tx};
+use crate::domain::id::{ObjectId, PatronId};
+use crate::domain::identity::ExternalId;
+use crate::domain::time::Timestamp;
+
+#[derive(Debug, Clone, Queryable)]
+pub struct Connection {
+    pub id: i64,
+    #[diesel(deserialize_as = i64)]
+    pub patron_id: PatronId,
+    pub platform: String,
+    pub account: String,
+    pub handle: String,
+    pub is_active: bool,
+    pub baseline_at: Option<i64>,
+    pub newest_like_at: Option<i64>,
+    pub etag: Option<String>,
+    pub next_poll_at: i64,
+    pub last_success_at: Option<i64>,
+    pub last_error: Option<String>,
+}
+
+/// Connects an account to a patron. `None` when another patron has connected it: one account is the source of one patron.
+pub fn connect(
+    tx: &mut Tx,
+    patron: PatronId,
+    account: &ExternalId,
+    handle: &str,
+    now: Timestamp,
+) -> Result<Option<Connection>> {
+    both!(tx, |db| diesel::insert_into(connections::table)
+        .values((
+            connections::patron_id.eq(patron.0),
+            connections::platform.eq(account.platform().slug()),
+            connections::account.eq(account.account()),
+            connections::handle.eq(handle),
+            connections::is_active.eq(true),
+            connections::next_poll_at.eq(now.micros()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(db))?;
+    let row: Connection = both!(tx, |db| connections::table
+        .filter(connections::platform.eq(account.platform().slug()))
+        .filter(connections::account.eq(account.account()))
+        .first(db))?;
+    Ok(Some(row).filter(|row| row.patron_id == patron))
+}
+
+pub fn connection(tx: &mut Tx, id: i64) -> Result<Option<Connection>> {
+    Ok(both!(tx, |db| connections::table.find(id).first(db).optional())?)
+}
+
+pub fn connections_of(tx: &mut Tx, patron: PatronId) -> Result<Vec<Connection>> {
+    Ok(both!(tx, |db| connections::table.filter(connections::patron_id.eq(patron.0)).order(connections::id).load(db))?)
+}
+
+pub fn connections(tx: &mut Tx) -> Result<Vec<Connection>> {
+    Ok(both!(tx, |db| connections::table.order(connections::id).load(db))?)
+}
+
+pub fn due_connections(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Connection>> {
+    Ok(both!(tx, |db| connections::table
+        .filter(connections::is_active.eq(true))
+        .filter(connections::next_poll_at.le(now.micros()))
+        .order(connections::next_poll_at)
+        .limit(limit)
+        .load(db))?)
+}
+
+/// How a look at a connection ended.
+pub struct Poll<'a> {
+    pub next_poll_at: Timestamp,
+    pub error: Option<&'a str>,
+    pub succeeded_at: Option<Timestamp>,
+    pub newest_like_at: Option<Timestamp>,
+    pub etag: Option<&'a str>,
+}
+
+pub fn save_poll(tx: &mut Tx, id: i64, poll: &Poll) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id))
+        .set((connections::next_poll_at.eq(poll.next_poll_at.micros()), connections::last_error.eq(poll.error),))
+        .execute(db))?;
+    if let Some(at) = poll.succeeded_at {
+        both!(tx, |db| diesel::update(connections::table.find(id))
+            .set((connections::last_success_at.eq(at.micros()), connections::etag.eq(poll.etag)))
+            .execute(db))?;
+    }
+    if let Some(newest) = poll.newest_like_at {
+        both!(tx, |db| diesel::update(connections::table.find(id))
+            .set(connections::newest_like_at.eq(newest.micros()))
+            .execute(db))?;
+    }
+    Ok(())
+}
+
+/// Ends the first import: what was liked until now pays nothing.
+pub fn set_baseline(tx: &mut Tx, id: i64, at: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id))
+        .set(connections::baseline_at.eq(at.micros()))
+        .execute(db))?;
+    Ok(())
+}
+
+pub fn set_active(tx: &mut Tx, id: i64, is_active: bool) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id)).set(connections::is_active.eq(is_active)).execute(db))?;
+    Ok(())
+}
+
+/// Makes every connection due now.
+pub fn poll_now(tx: &mut Tx, now: Timestamp) -> Result<usize> {
+    Ok(both!(tx, |db| diesel::update(connections::table)
+        .filter(connections::is_active.eq(true))
+        .set(connections::next_poll_at.eq(now.micros()))
+        .execute(db))?)
+}
+
+#[derive(Debug, Clone, Queryable)]
+pub struct ConnectionLike {
+    pub id: i64,
+    pub connection_id: i64,
+    #[diesel(deserialize_as = i64)]
+    pub object_id: ObjectId,
+    pub liked_at: Option<i64>,
+    pub is_baseline: bool,
+    pub is_gone: bool,
+}
+
+pub fn like_of(tx: &mut Tx, connection: i64, object: ObjectId) -> Result<Option<ConnectionLike>> {
+    Ok(both!(tx, |db| connection_likes::table
+        .filter(connection_likes::connection_id.eq(connection))
+        .filter(connection_likes::object_id.eq(object.0))
+        .first(db)
+        .optional())?)
+}
+
+pub fn likes_of(tx: &mut Tx, connection: i64) -> Result<Vec<ConnectionLike>> {
+    Ok(both!(tx, |db| connection_likes::table
+        .filter(connection_likes::connection_id.eq(connection))
+        .filter(connection_likes::is_gone.eq(false))
+        .order(connection_likes::id)
+        .load(db))?)
+}
+
+/// Notes a like in a listing.
+pub fn save_like(
+    tx: &mut Tx,
+    connection: i64,
+    object: ObjectId,
+    liked_at: Option<Timestamp>,
+    is_baseline: bool,
+) -> Result<()> {
+    let liked_at = liked_at.map(Timestamp::micros);
+    both!(tx, |db| diesel::insert_into(connection_likes::table)
+        .values((
+            connection_likes::connection_id.eq(connection),
+            connection_likes::object_id.eq(object.0),
+            connection_likes::liked_at.eq(liked_at),
+            connection_likes::is_baseline.eq(is_baseline),
+            connection_likes::is_gone.eq(false),
+        ))
+        .on_conflict((connection_likes::connection_id, connection_likes::object_id))
+        .do_update()
+        .set((
+            connection_likes::liked_at.eq(liked_at),
+            connection_likes::is_baseline.eq(is_baseline),
+            connection_likes::is_gone.eq(false),
+        ))
+        .execute(db))?;
+    Ok(())
+}
+
+pub fn set_gone(tx: &mut Tx, like: i64) -> Result<()> {
+    both!(tx, |db| diesel::update(connection_likes::table.find(like))
+        .set(connection_likes::is_gone.eq(true))
+        .execute(db))?;
+    Ok(())
+}
+
+/// A peer's claim, to be checked against the platform's own profile.
+#[derive(Debug, Clone)]
+pub struct NewClaimCheck {
+    pub identity: ExternalId,
+    pub home: String,
+    pub creator: String,
+    pub token: String,
+}
+
+#[derive(Debug, Clone, Queryable)]
+pub struct ClaimCheck {
+    pub id: i64,
+    pub identity: String,
+    pub home_uri: String,
+    pub creator_uri: String,
+    pub token: String,
+    pub state: String,
+    pub attempts: i64,
+    pub next_at: i64,
+    pub last_error: Option<String>,
+}
+
+/// Queues a check; one that is announced again is looked at again.
+pub fn queue_claim_check(tx: &mut Tx, check: &NewClaimCheck, now: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::insert_into(claim_checks::table)
+        .values((
+            claim_checks::identity.eq(check.identity.to_string()),
+            claim_checks::home_uri.eq(&check.home),
+            claim_checks::creator_uri.eq(&check.creator),
+            claim_checks::token.eq(&check.token),
+            claim_checks::state.eq("waiting"),
+            claim_checks::attempts.eq(0),
+            claim_checks::next_at.eq(now.micros()),
+        ))
+        .on_conflict((claim_checks::identity, claim_checks::home_uri, claim_checks::token))
+        .do_update()
+        .set((claim_checks::state.eq("waiting"), claim_checks::next_at.eq(now.micros())))
+        .execute(db))?;
+    Ok(())
+}
+
+pub fn due_claim_checks(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<ClaimCheck>> {
+    Ok(both!(tx, |db| claim_checks::table
+        .filter(claim_checks::state.eq("waiting"))
+        .filter(claim_checks::next_at.le(now.micros()))
+        .order(claim_checks::id)
+        .limit(limit)
+        .load(db))?)
+}
+
+pub fn claim_checks(tx: &mut Tx) -> Result<Vec<ClaimCheck>> {
+    Ok(both!(tx, |db| claim_checks::table.order(claim_checks::id.desc()).limit(200).load(db))?)
+}
+
+pub fn end_claim_check(tx: &mut Tx, id: i64, state: &str, error: Option<&str>, next_at: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(claim_checks::table.find(id))
+        .set((
+            claim_checks::state.eq(state),
+            claim_checks::attempts.eq(claim_checks::attempts + 1),
+            claim_checks::last_error.eq(error),
+            claim_checks::next_at.eq(next_at.micros()),
+        ))
+        .execute(db))?;
+    Ok(())
+}
+
+/// How far a rail was read, and when to look again.
+pub fn rail_cursor(tx: &mut Tx, rail: &str) -> Result<(i64, i64)> {
+    let row: Option<(i64, i64)> = both!(tx, |db| rail_cursors::table
+        .find(rail)
+        .select((rail_cursors::cursor, rail_cursors::next_poll_at))
+        .first(db)
+        .optional())?;
+    Ok(row.unwrap_or((0, 0)))
+}
+
+pub fn save_rail_cursor(
+    tx: &mut Tx,
+    rail: &str,
+    cursor: i64,
+    next_poll_at: Timestamp,
+    error: Option<&str>,
+) -> Result<()> {
+    let values = (
+        rail_cursors::cursor.eq(cursor),
+        rail_cursors::next_poll_at.eq(next_poll_at.micros()),
+        rail_cursors::last_error.eq(error),
+    );
+    both!(tx, |db| diesel::insert_into(rail_cursors::table)
+        .values((rail_cursors::rail.eq(rail), values))
+        .on_conflict(rail_cursors::rail)
+        .do_update()
+        .set(values)
+        .execute(db))?;
+    Ok(())
+}
