@@ -32,5 +32,11 @@ pub mod flows;
 /// ActivityPub: JSON to domain values and back; the gate, the inbox, the outbox, delivery.
 pub mod federation;
 
+/// When it happens: the loops that drive an instance.
+pub mod jobs;
+
+/// Who asks, over HTTP: ActivityPub, pages, the operator's socket.
+pub mod web;
+
 /// The platforms and a bank as local HTTP servers, for the demo and the tests.
 pub mod sandbox;

@@ -346,6 +346,10 @@ pub fn patrons_after(tx: &mut Tx, after: PatronId, limit: i64) -> Result<Vec<Pat
     Ok(both!(tx, |db| patrons::table.filter(patrons::id.gt(after.0)).order(patrons::id).limit(limit).load(db))?)
 }
 
+pub fn count_patrons(tx: &mut Tx) -> Result<i64> {
+    Ok(both!(tx, |db| patrons::table.count().get_result(db))?)
+}
+
 pub fn set_budget(tx: &mut Tx, patron: PatronId, budget: Amount) -> Result<()> {
     both!(tx, |db| diesel::update(patrons::table.find(patron.0))
         .set(patrons::budget_units.eq(budget.units()))

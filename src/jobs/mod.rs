@@ -1,0 +1,113 @@
+//! When it happens: the loops that drive an instance.
+//!
+//! Owns that every piece of work is found in the database, so that a restart continues where the process ended: inbox rows,
+//! outbox events, deliveries, the calendar, rails and bridges. One round does what is due and says whether it did anything.
+
+mod bridges;
+mod calendar;
+mod rails;
+
+use std::time::Duration;
+
+use crate::federation::library::Federation;
+use crate::federation::{Node, delivery, inbox, outbox};
+use crate::storage;
+
+pub use bridges::{check_claim, look_up, read_likes};
+
+/// A failure of one kind of work; the others go on, and it is tried again in the next round.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("{0}")]
+    Storage(#[from] storage::Error),
+    #[error("{0}")]
+    Expand(#[from] outbox::ExpandError),
+    #[error("{0}")]
+    Close(#[from] crate::flows::close_month::CloseError),
+    #[error("{0}")]
+    Claim(#[from] crate::flows::claim::ClaimError),
+    #[error("{0}")]
+    Connect(#[from] crate::flows::connect::ConnectError),
+    #[error("{0}")]
+    Fund(#[from] crate::flows::fund::FundError),
+    #[error("{0}")]
+    PayOut(#[from] crate::flows::pay_out::PayOutError),
+}
+
+storage::flow_error!(JobError);
+
+/// What is still to do at this moment; all zero when the instance is at rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Backlog {
+    pub inbox: i64,
+    pub events: i64,
+    pub deliveries: i64,
+    /// The calendar has a step that is due.
+    pub calendar: bool,
+    /// Connections, claim checks and rails that are due to be read.
+    pub polls: i64,
+}
+
+impl Backlog {
+    pub fn is_empty(&self) -> bool {
+        *self == Backlog::default()
+    }
+}
+
+/// Runs until the process ends. Each kind of work has a loop of its own, so that none waits for another.
+pub async fn run(federation: Federation) {
+    tokio::join!(
+        every(&federation, "inbox", |federation| async move { Ok(inbox::process_due(&federation).await? > 0) }),
+        every(&federation, "outbox", |federation| async move { Ok(outbox::expand(&federation).await? > 0) }),
+        every(&federation, "delivery", |federation| async move { Ok(delivery::deliver_due(&federation).await? > 0) }),
+        every(&federation, "calendar", |federation| async move { calendar::step(&federation).await }),
+        every(&federation, "rails", |federation| async move { rails::step(&federation).await }),
+        every(&federation, "bridges", |federation| async move { bridges::step(&federation).await }),
+    );
+}
+
+/// Repeats one kind of work: at once while there is some, else when the bell rings or the interval is over.
+async fn every<F, W>(federation: &Federation, name: &'static str, work: F)
+where
+    F: Fn(Federation) -> W,
+    W: Future<Output = Result<bool, JobError>>,
+{
+    let node: &Node = federation;
+    let interval = Duration::from_millis(node.config.jobs.poll_interval_milliseconds);
+    loop {
+        // The bell is heard from before the work begins, so that nothing queued meanwhile is missed.
+        let bell = node.wake.notified();
+        match work(federation.clone()).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(job = name, "{name} failed: {error}");
+                tokio::time::sleep(interval).await;
+            }
+        }
+        tokio::select! {
+            () = bell => {}
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+/// Counts what is due.
+pub async fn backlog(node: &Node) -> Result<Backlog, JobError> {
+    let now = node.now();
+    let mut backlog = node
+        .db
+        .read(move |tx| {
+            Ok::<_, storage::Error>(Backlog {
+                inbox: storage::inbox::count_due(tx, now)?,
+                events: i64::try_from(storage::outbox::open_events(tx, 1_000)?.len()).unwrap_or(i64::MAX),
+                deliveries: storage::outbox::count_due(tx, now)?,
+                calendar: false,
+                polls: 0,
+            })
+        })
+        .await?;
+    backlog.calendar = calendar::is_due(node).await?;
+    backlog.polls = bridges::count_due(node).await? + rails::count_due(node).await?;
+    Ok(backlog)
+}
