@@ -35,8 +35,14 @@ pub mod federation;
 /// When it happens: the loops that drive an instance.
 pub mod jobs;
 
-/// Who asks, over HTTP: ActivityPub, pages, the operator's socket.
+/// Who asks, as the operator: one list of commands, by shell or socket.
+pub mod console;
+
+/// Who asks, over HTTP: other servers and people.
 pub mod web;
 
 /// The platforms and a bank as local HTTP servers, for the demo and the tests.
 pub mod sandbox;
+
+/// Who asks, by command line: `fedflattr <noun> <verb>`.
+pub mod cli;
