@@ -1,7 +1,5 @@
 //! Carrying out a command: parse what was typed, call one flow or query, say what came of it.
 
-use std::fmt::Display;
-
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 use url::Url;
@@ -27,8 +25,8 @@ use crate::storage::{self, bank, connections, identities, inbox, ledger, likes, 
 /// How long a set-up link works.
 const SETUP_SECONDS: u64 = 3 * 24 * 3_600;
 
-fn refuse(error: impl Display) -> Refused {
-    Refused(error.to_string())
+fn refuse(error: impl std::error::Error) -> Refused {
+    Refused(crate::fault::explain(&error))
 }
 
 /// 20 random bytes as 32 characters that can stand in an address.
@@ -148,7 +146,7 @@ pub fn audit_answer(report: &audit::Report) -> Result<Answer, Refused> {
 
 fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Refused>
 where
-    T::Err: Display,
+    T::Err: std::error::Error,
 {
     text.parse().map_err(refuse)
 }

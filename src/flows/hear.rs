@@ -436,7 +436,8 @@ impl Hearing<'_> {
                 .filter(|statement| statement.channel_id == self.channel.id)
                 .ok_or_else(|| HearError::UnknownObject(part.obligation.clone()))?;
             let is_twice = covered.iter().any(|(id, _)| *id == statement.id);
-            if is_twice || part.amount.units() > statement.open_units() || !part.amount.is_positive() {
+            let payable = statement.open_units() - settlement::in_flight_units(tx, statement.id)?;
+            if is_twice || part.amount.units() > payable {
                 return Err(HearError::BadParts);
             }
             let state = step(statement.state()?, Event::PaymentNoticed)?;

@@ -181,12 +181,13 @@ pub fn pay_due(tx: &mut Tx, close: &Close, minimum: Amount) -> Result<Vec<Paymen
         let mut due = Vec::new();
         for statement in settlement::statements_of(tx, channel.id)? {
             let state = statement.state()?;
-            let is_payable = state.is_owed() && state != State::Paying;
-            if is_payable && statement.due_at <= close.now.micros() && statement.open_units() > 0 {
-                due.push(statement);
+            // Whatever the state says (an unanswered payment may be overdue), money in flight is never sent again.
+            let payable = statement.open_units() - settlement::in_flight_units(tx, statement.id)?;
+            if state.is_owed() && statement.due_at <= close.now.micros() && payable > 0 {
+                due.push((statement, payable));
             }
         }
-        let open = Amount::sum(due.iter().map(|s| Amount::from_units(s.open_units(), currency)), currency)
+        let open = Amount::sum(due.iter().map(|(_, payable)| Amount::from_units(*payable, currency)), currency)
             .ok_or_else(|| storage::Error::corrupt("open amount of", &channel.key))?;
         let total = open.floor_to_cent();
         if !total.is_positive() || (minimum.currency() == currency && total.units() < minimum.units()) {
@@ -201,14 +202,14 @@ fn announce_payment(
     tx: &mut Tx,
     close: &Close,
     channel: &ChannelRow,
-    due: &[Statement],
+    due: &[(Statement, i64)],
     total: Amount,
 ) -> Result<Payment, CloseError> {
     let mut left = total.units();
     let mut parts = Vec::new();
     let mut covered = Vec::new();
-    for statement in due {
-        let units = statement.open_units().min(left);
+    for (statement, payable) in due {
+        let units = (*payable).min(left);
         if units > 0 {
             let amount = Amount::from_units(units, total.currency());
             parts.push(ObligationPart { obligation: statement.digest.clone(), amount });
@@ -218,7 +219,7 @@ fn announce_payment(
     }
     let body = Body::Payment { parts, total, rail: RAIL.to_owned() };
     let message = say(tx, close, channel, body)?;
-    for statement in due {
+    for (statement, _) in due {
         if covered.iter().any(|(id, _)| *id == statement.id) {
             let state = step(statement.state()?, Event::PaymentNoticed)
                 .map_err(|error| storage::Error::corrupt("statement", error))?;

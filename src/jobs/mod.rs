@@ -81,7 +81,8 @@ where
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => {
-                tracing::error!(job = name, "{name} failed: {error}");
+                let reason = crate::fault::explain(&error);
+                tracing::error!(job = name, "{name} failed: {reason}");
                 tokio::time::sleep(interval).await;
             }
         }
