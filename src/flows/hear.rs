@@ -126,6 +126,10 @@ pub fn hear(
         }
     };
     let channel = settlement::channel_with(tx, &peer, &envelope.channel, is_debtor)?;
+    // Channels are named by hosts: another actor of the same host must not speak in the instance's own.
+    if channel.debtor_uri != envelope.channel.debtor || channel.creditor_uri != envelope.channel.creditor {
+        return Err(HearError::NotOurs(channel.key));
+    }
     let digest = proof::digest(document);
     if let Some(known) = known_message(tx, &channel, envelope.sequence)? {
         if known.digest == digest {
@@ -160,6 +164,9 @@ pub fn record_equivocation(tx: &mut Tx, document: &Value, now: Timestamp) -> Res
     let sequence = message.envelope.sequence;
     let Some(channel) = settlement::channel_by_key(tx, &key)? else { return Ok(false) };
     let Some(known) = known_message(tx, &channel, sequence)? else { return Ok(false) };
+    if known.digest == proof::digest(document) {
+        return Ok(false);
+    }
     let subject = format!("{key}/{}/{sequence}", host_of(&message.envelope.sender));
     let is_new = settlement::save_evidence(tx, "equivocation", &subject, &known.body, &document.to_string(), now)?;
     settlement::freeze_channel(tx, channel.id, &format!("equivocation at message {sequence}"))?;
@@ -206,14 +213,21 @@ impl Hearing<'_> {
             }
             Body::Void { object, object_digest } => {
                 self.only("the debtor", !self.channel.is_debtor)?;
-                let statement = settlement::statement_by_uri(tx, object)?
+                let message = settlement::message_by_uri(tx, object)?
+                    .filter(|message| message.channel_id == self.channel.id && message.kind == "statement")
                     .ok_or_else(|| HearError::UnknownObject(object.clone()))?;
-                if statement.digest != *object_digest {
+                if message.digest != *object_digest {
                     return Err(HearError::OtherContent(object.clone()));
                 }
-                step(statement.state()?, Event::Withdrawn)?;
-                settle::void(tx, self.close.now, &statement, &self.channel, Event::Withdrawn)?;
-                format!("statement of {} withdrawn", statement.month)
+                match settlement::statement_by_uri(tx, object)? {
+                    Some(statement) => {
+                        step(statement.state()?, Event::Withdrawn)?;
+                        settle::void(tx, self.close.now, &statement, &self.channel, Event::Withdrawn)?;
+                        format!("statement of {} withdrawn", statement.month)
+                    }
+                    // Our Reject and their void have crossed.
+                    None => "a statement that we had rejected was withdrawn".to_owned(),
+                }
             }
             Body::Payment { parts, total, .. } => self.payment(tx, parts, *total)?,
             Body::Receipt { object, object_digest, parts, .. } => self.receipt(tx, object, object_digest, parts)?,
