@@ -493,17 +493,34 @@ impl Hearing<'_> {
         if payment.state != "debited" {
             settle::book_payment_sent(tx, &payment, self.close.now)?;
         }
-        let offered = settlement::parts_of(tx, payment.id)?;
+        let mut came: BTreeMap<&str, Amount> = BTreeMap::new();
         for part in parts {
-            let statement = settlement::statement_by_digest(tx, &part.obligation)?
-                .filter(|statement| {
-                    offered.iter().any(|(id, units)| *id == statement.id && part.amount.units() <= *units)
-                })
-                .ok_or(HearError::BadParts)?;
-            settlement::add_paid(tx, statement.id, part.amount.units())?;
-            let is_full = statement.open_units() == part.amount.units();
+            if came.insert(&part.obligation, part.amount).is_some() {
+                return Err(HearError::BadParts);
+            }
+        }
+        let mut missing = 0;
+        for (id, units) in settlement::parts_of(tx, payment.id)? {
+            let statement = settlement::statement(tx, id)?.ok_or_else(|| storage::Error::corrupt("statement", id))?;
+            let amount = came.remove(statement.digest.as_str()).map_or(0, Amount::units);
+            if amount > units {
+                return Err(HearError::BadParts);
+            }
+            missing += units - amount;
+            settlement::add_paid(tx, id, amount)?;
+            let is_full = statement.open_units() == amount;
             let event = if is_full { Event::ReceivedInFull } else { Event::ReceivedInPart };
-            settlement::set_statement_state(tx, statement.id, step(statement.state()?, event)?)?;
+            settlement::set_statement_state(tx, id, step(statement.state()?, event)?)?;
+        }
+        if !came.is_empty() {
+            return Err(HearError::BadParts);
+        }
+        if missing > 0 {
+            // The whole payment has left our bank. What did not arrive is owed still, and is the rail's cost to us.
+            let missing = Amount::from_units(missing, self.channel.currency()?);
+            let entry = Entry::new(format!("payment/{}/short", payment.reference), Kind::PaymentSent, self.close.now);
+            let due_to = Account::DueTo(host_of(&self.channel.creditor_uri).to_owned());
+            ledger::post(tx, &entry.transfer(Account::RailCost, due_to, missing))?;
         }
         Ok(format!("receipt for {}", payment.amount()?))
     }

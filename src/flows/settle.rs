@@ -180,8 +180,8 @@ pub fn pay_due(tx: &mut Tx, close: &Close, minimum: Amount) -> Result<Vec<Paymen
         let currency = channel.currency()?;
         let mut due = Vec::new();
         for statement in settlement::statements_of(tx, channel.id)? {
-            let state = statement.state()?;
-            let is_payable = state.is_owed() && state != State::Paying;
+            // What is on its way is not paid again, whatever became of the statement meanwhile.
+            let is_payable = statement.state()?.is_owed() && !settlement::is_in_flight(tx, statement.id)?;
             if is_payable && statement.due_at <= close.now.micros() && statement.open_units() > 0 {
                 due.push(statement);
             }

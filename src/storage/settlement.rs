@@ -492,6 +492,18 @@ pub fn parts_of(tx: &mut Tx, payment: i64) -> Result<Vec<(StatementId, i64)>> {
     Ok(rows.into_iter().map(|(statement, units)| (StatementId(statement), units)).collect())
 }
 
+/// Whether a payment that covers a part of this statement has been announced and not yet receipted.
+pub fn is_in_flight(tx: &mut Tx, statement: StatementId) -> Result<bool> {
+    let found: Option<i64> = both!(tx, |db| payment_parts::table
+        .inner_join(payments::table)
+        .filter(payment_parts::statement_id.eq(statement.0))
+        .filter(payments::state.ne("receipted"))
+        .select(payments::id)
+        .first(db)
+        .optional())?;
+    Ok(found.is_some())
+}
+
 /// Moves a payment on. `false` when it is not in one of the states `from`.
 pub fn set_payment_state(tx: &mut Tx, payment: i64, from: &[&str], to: &str) -> Result<bool> {
     let changed = both!(tx, |db| diesel::update(payments::table.find(payment))
