@@ -28,3 +28,6 @@ pub mod federation;
 
 /// The platforms and a bank as local HTTP servers, for the demo and the tests.
 pub mod sandbox;
+
+#[cfg(test)]
+mod tests;
