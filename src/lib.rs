@@ -46,3 +46,6 @@ pub mod sandbox;
 
 /// Who asks, by command line: `fedflattr <noun> <verb>`.
 pub mod cli;
+
+#[cfg(test)]
+mod tests;

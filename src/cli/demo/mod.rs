@@ -32,6 +32,7 @@ pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
         for problem in &problems {
             eprintln!("does not hold: {problem}");
         }
+        stage.print_logs();
         stage.strike();
         return Ok(ExitCode::FAILURE);
     }
