@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::commitment::Seed;
 use crate::domain::flattr;
 use crate::domain::id::IdentityId;
 use crate::domain::identity::ObjectRef;
@@ -46,8 +47,8 @@ pub struct Close<'a> {
     pub instance: &'a Instance,
     pub signer: &'a SigningKey,
     pub now: Timestamp,
-    /// 32 random bytes; used by the one step that stores them.
-    pub seed: [u8; 32],
+    /// A secret of the instance, from which the seed of each month comes.
+    pub secret: [u8; 32],
 }
 
 /// What a step did, or for what it waits.
@@ -102,7 +103,7 @@ pub fn step(tx: &mut Tx, close: &Close) -> Result<Progress, CloseError> {
             if open > 0 {
                 return Ok(Progress::WaitingForInbox { month, open });
             }
-            months::save_seed(tx, month, &close.seed)?;
+            months::save_seed(tx, month, &Seed::for_month(&close.secret, month))?;
             months::advance(tx, month, Some("cut_off"), "dividing")?;
             done("frozen")
         }

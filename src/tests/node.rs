@@ -191,7 +191,7 @@ impl TestNode {
         let (instance, signer, now, seed) = (self.instance.clone(), self.signer.clone(), self.now(), self.seed.get());
         let database = self.database();
         self.runtime.block_on(database.write(move |tx| {
-            let close = Close { instance: &instance, signer: &signer, now, seed };
+            let close = Close { instance: &instance, signer: &signer, now, secret: seed };
             flow(tx, &close)
         }))
     }
