@@ -81,6 +81,17 @@ pub fn identity_by_actor(tx: &mut Tx, actor: ActorId) -> Result<Option<Identity>
     Ok(both!(tx, |db| identities::table.filter(identities::actor_id.eq(actor.0)).first(db).optional())?)
 }
 
+/// The account that bears a handle, whatever its case; the one seen last, since handles are reused.
+pub fn identity_by_handle(tx: &mut Tx, platform: &str, handle: &str) -> Result<Option<Identity>> {
+    let lower = diesel::dsl::sql::<diesel::sql_types::Text>("LOWER(handle)");
+    Ok(both!(tx, |db| identities::table
+        .filter(identities::platform.eq(platform))
+        .filter(lower.clone().eq(handle.to_lowercase()))
+        .order(identities::seen_at.desc())
+        .first(db)
+        .optional())?)
+}
+
 pub fn identities(tx: &mut Tx) -> Result<Vec<Identity>> {
     Ok(both!(tx, |db| identities::table.order(identities::id).load(db))?)
 }
@@ -254,6 +265,15 @@ pub fn last_own_claim(tx: &mut Tx, identity: IdentityId) -> Result<Option<Claim>
         .order((claims::verified_at.desc(), claims::id.desc()))
         .first(db)
         .optional())?)
+}
+
+/// How many accounts are claimed by creators of this instance.
+pub fn count_claimed_here(tx: &mut Tx) -> Result<i64> {
+    Ok(both!(tx, |db| claims::table
+        .filter(claims::state.eq("verified"))
+        .filter(claims::creator_id.is_not_null())
+        .count()
+        .get_result(db))?)
 }
 
 pub fn set_claim_state(tx: &mut Tx, claim: i64, state: &str, verified_at: Option<Timestamp>) -> Result<()> {

@@ -285,6 +285,62 @@ pub fn balance(tx: &mut Tx, account: &Account, currency: Currency) -> Result<Bal
     row.map_or(Ok(Balance::new(account.class(), currency)), |row| row.balance())
 }
 
+/// One booking on an account: what it did to the balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booking {
+    pub sequence: i64,
+    pub entry: String,
+    pub kind: Kind,
+    pub at: Timestamp,
+    /// Positive when the balance grew. For an entry with several transfers on the account, their sum.
+    pub amount: Amount,
+}
+
+/// Every booking on an account, newest first; their sum is the posted balance.
+pub fn bookings(tx: &mut Tx, account: &Account, currency: Currency) -> Result<Vec<Booking>> {
+    let id: Option<i64> = both!(tx, |db| ledger_accounts::table
+        .filter(ledger_accounts::code.eq(account.to_string()))
+        .filter(ledger_accounts::currency.eq(currency.as_str()))
+        .select(ledger_accounts::id)
+        .first(db)
+        .optional())?;
+    let Some(id) = id else { return Ok(Vec::new()) };
+    type Row = (i64, String, String, i64, i64, i64);
+    let rows: Vec<Row> = both!(tx, |db| transfers::table
+        .inner_join(journal_entries::table)
+        .filter(transfers::debit_account_id.eq(id).or(transfers::credit_account_id.eq(id)))
+        .filter(transfers::phase.eq_any([Phase::Posted.as_str(), Phase::PostPending(String::new()).as_str()]))
+        .order((transfers::entry_sequence.desc(), transfers::position))
+        .select((
+            journal_entries::sequence,
+            journal_entries::id,
+            journal_entries::kind,
+            journal_entries::at,
+            transfers::debit_account_id,
+            transfers::units,
+        ))
+        .load(db))?;
+    let mut bookings: Vec<Booking> = Vec::new();
+    for (sequence, entry, kind, at, debit, units) in rows {
+        let grows = (debit == id) == account.class().grows_by_debit();
+        let signed = if grows { units } else { -units };
+        match bookings.last_mut() {
+            Some(last) if last.sequence == sequence => {
+                let sum = last.amount.units().checked_add(signed).ok_or_else(|| Error::corrupt("booking", sequence))?;
+                last.amount = Amount::from_units(sum, currency);
+            }
+            _ => bookings.push(Booking {
+                sequence,
+                entry,
+                kind: Kind::parse(&kind).ok_or_else(|| Error::corrupt("entry kind", &kind))?,
+                at: Timestamp::from_micros(at),
+                amount: Amount::from_units(signed, currency),
+            }),
+        }
+    }
+    Ok(bookings)
+}
+
 /// All accounts whose code starts with `prefix`, with their balances, by code.
 pub fn accounts(tx: &mut Tx, prefix: &str) -> Result<Vec<(Account, Balance)>> {
     let rows: Vec<AccountRow> = both!(tx, |db| ledger_accounts::table

@@ -2,10 +2,11 @@
 //!
 //! Owns the unique key under which a like counts once: (patron, object, month). The home is this instance.
 
-use diesel::dsl::count_star;
+use diesel::dsl::{count, count_star};
 use diesel::prelude::*;
 
-use super::schema::{flattrs, objects, received_likes, undone_likes};
+use super::months::Outcome;
+use super::schema::{flattrs, objects, received_likes, shares, undone_likes};
 use super::{Error, Result, Tx};
 use crate::domain::flattr::{Source, Standing};
 use crate::domain::id::{FlattrId, IdentityId, ObjectId, PatronId};
@@ -151,6 +152,35 @@ pub fn count_for_object(tx: &mut Tx, object: ObjectId) -> Result<i64> {
         .select(count_star())
         .first(db))?;
     Ok(own + received)
+}
+
+/// How many flattrs count for all posts of an identity, over all months.
+pub fn count_for_owner(tx: &mut Tx, owner: IdentityId) -> Result<i64> {
+    let own: i64 = both!(tx, |db| flattrs::table
+        .inner_join(objects::table)
+        .filter(objects::owner_id.eq(owner.0))
+        .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+        .select(count_star())
+        .first(db))?;
+    let received: i64 = both!(tx, |db| received_likes::table
+        .inner_join(objects::table)
+        .filter(objects::owner_id.eq(owner.0))
+        .filter(received_likes::is_taken_back.eq(false))
+        .select(count_star())
+        .first(db))?;
+    Ok(own + received)
+}
+
+/// Who waits for an identity to be claimed: how many people, with how many flattrs, whether divided already or not.
+pub fn waiting_for_owner(tx: &mut Tx, owner: IdentityId) -> Result<(i64, i64)> {
+    Ok(both!(tx, |db| flattrs::table
+        .inner_join(objects::table)
+        .left_join(shares::table)
+        .filter(objects::owner_id.eq(owner.0))
+        .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+        .filter(shares::outcome.nullable().is_null().or(shares::outcome.nullable().eq(Outcome::Held.as_str())))
+        .select((count(flattrs::patron_id).aggregate_distinct(), count_star()))
+        .first(db))?)
 }
 
 /// How many flattrs of a month have each standing.

@@ -361,6 +361,42 @@ pub fn held_for_identity(tx: &mut Tx, identity: IdentityId) -> Result<Vec<ShareD
         .load(db))?)
 }
 
+/// The held shares of a patron, the first to go back first.
+pub fn held_of_patron(tx: &mut Tx, patron: PatronId) -> Result<Vec<ShareDetail>> {
+    Ok(both!(tx, |db| shares::table
+        .inner_join(flattrs::table.inner_join(objects::table))
+        .filter(shares::patron_id.eq(patron.0))
+        .filter(shares::outcome.eq(Outcome::Held.as_str()))
+        .order((shares::expires_at, shares::flattr_id))
+        .select(detail!())
+        .load(db))?)
+}
+
+/// What the budgets of a month add up to: (patrons, currency, reserved units, fee units).
+pub fn budget_totals(tx: &mut Tx, month: Month) -> Result<Vec<(i64, String, i64, i64)>> {
+    Ok(both!(tx, |db| month_budgets::table
+        .filter(month_budgets::month.eq(month.to_string()))
+        .group_by(month_budgets::currency)
+        .select((
+            count_star(),
+            month_budgets::currency,
+            sql::<BigInt>("CAST(SUM(reserved_units) AS BIGINT)"),
+            sql::<BigInt>("CAST(SUM(fee_units) AS BIGINT)"),
+        ))
+        .order(month_budgets::currency)
+        .load(db))?)
+}
+
+/// How the shares of a month stand: (outcome, shares, currency, units).
+pub fn outcome_totals(tx: &mut Tx, month: Month) -> Result<Vec<(String, i64, String, i64)>> {
+    Ok(both!(tx, |db| shares::table
+        .filter(shares::month.eq(month.to_string()))
+        .group_by((shares::outcome, shares::currency))
+        .select((shares::outcome, count_star(), shares::currency, sql::<BigInt>("CAST(SUM(units) AS BIGINT)")))
+        .order((shares::outcome, shares::currency))
+        .load(db))?)
+}
+
 /// Held shares whose time is over, in the order of their flattrs.
 pub fn expired_shares(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<ShareDetail>> {
     Ok(both!(tx, |db| shares::table

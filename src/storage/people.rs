@@ -113,6 +113,24 @@ pub fn end_token(tx: &mut Tx, token_hash: &str, now: Timestamp) -> Result<bool> 
     Ok(ended == 1)
 }
 
+/// Ends every token of a login for a purpose. Says how many.
+pub fn end_tokens_of(tx: &mut Tx, login: LoginId, purpose: TokenPurpose, now: Timestamp) -> Result<usize> {
+    Ok(both!(tx, |db| diesel::update(login_tokens::table)
+        .filter(login_tokens::login_id.eq(login.0))
+        .filter(login_tokens::purpose.eq(purpose.as_str()))
+        .filter(login_tokens::used_at.is_null())
+        .set(login_tokens::used_at.eq(now.micros()))
+        .execute(db))?)
+}
+
+/// Forgets sessions that are over; a link that was used is kept, to be told from one that never was.
+pub fn delete_ended_tokens(tx: &mut Tx, now: Timestamp) -> Result<usize> {
+    Ok(both!(tx, |db| diesel::delete(login_tokens::table)
+        .filter(login_tokens::purpose.eq(TokenPurpose::Session.as_str()))
+        .filter(login_tokens::used_at.is_not_null().or(login_tokens::expires_at.le(now.micros())))
+        .execute(db))?)
+}
+
 /// What kind of actor it is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActorKind {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::State;
 use super::error::WebError;
+use super::pages::{self, PageResult, Visit, redirect};
 use crate::federation::{documents, gate};
 use crate::storage::people::{Actor, ActorKind};
 use crate::storage::{self, identities, inbox, likes, outbox, people};
@@ -25,6 +26,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/bridge/{platform}/{account}/inbox").route(web::post().to(receive)))
         .service(get_instance_actor)
         .service(get_patron)
+        .service(get_patron_page)
         .service(get_object)
         .service(get_object_likes)
         .service(get_bridged)
@@ -35,11 +37,19 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// Whether a request asks for the document rather than the page.
 pub fn wants_json(request: &HttpRequest) -> bool {
-    let accept = request.headers().get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let accept = accept.to_ascii_lowercase();
-    let is_json = accept.contains("application/activity+json") || accept.contains("application/ld+json");
     // A server that says nothing, or anything, gets the document; only who asks for HTML gets the page.
-    is_json || !accept.contains("text/html")
+    asks_for_document(request) || !accept(request).contains("text/html")
+}
+
+/// Whether a request names the type of the document itself.
+fn asks_for_document(request: &HttpRequest) -> bool {
+    let accept = accept(request);
+    accept.contains("application/activity+json") || accept.contains("application/ld+json")
+}
+
+fn accept(request: &HttpRequest) -> String {
+    let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());
+    accept.unwrap_or_default().to_ascii_lowercase()
 }
 
 /// A document with the headers that keep caches and other servers right.
@@ -103,23 +113,41 @@ async fn show_actor(state: &State, uri: String) -> Result<HttpResponse, WebError
 }
 
 #[get("/instance")]
-async fn get_instance_actor(state: State) -> Result<HttpResponse, WebError> {
-    show_actor(&state, state.instance.uri()).await
+async fn get_instance_actor(state: State, request: HttpRequest) -> PageResult {
+    if !wants_json(&request) {
+        return Ok(redirect("/"));
+    }
+    Ok(show_actor(&state, state.instance.uri()).await?)
 }
 
 #[get("/users/{name}")]
-async fn get_patron(state: State, name: Path<String>) -> Result<HttpResponse, WebError> {
-    show_actor(&state, state.instance.patron_uri(&name)).await
+async fn get_patron(state: State, request: HttpRequest, name: Path<String>) -> PageResult {
+    if !wants_json(&request) {
+        return pages::people::patron_page(Visit::of(&request).await?, &name).await;
+    }
+    Ok(show_actor(&state, state.instance.patron_uri(&name)).await?)
+}
+
+/// The page of a patron. A server that follows the link gets the document.
+#[get("/@{name}")]
+async fn get_patron_page(state: State, request: HttpRequest, name: Path<String>) -> PageResult {
+    if asks_for_document(&request) {
+        return Ok(show_actor(&state, state.instance.patron_uri(&name)).await?);
+    }
+    pages::people::patron_page(Visit::of(&request).await?, &name).await
 }
 
 #[get("/bridge/{platform}/{account}")]
-async fn get_bridged(state: State, path: Path<(String, String)>) -> Result<HttpResponse, WebError> {
+async fn get_bridged(state: State, request: HttpRequest, path: Path<(String, String)>) -> PageResult {
     let (platform, account) = path.into_inner();
+    if !wants_json(&request) {
+        return pages::bridged::account_page(Visit::of(&request).await?, &platform, &account).await;
+    }
     let uri = state.instance.bridged_actor_uri(&platform, &account);
-    show_actor(&state, uri).await
+    Ok(show_actor(&state, uri).await?)
 }
 
-async fn find_object(state: &State, platform: &str, object: &str) -> Result<identities::Object, WebError> {
+pub async fn find_object(state: &State, platform: &str, object: &str) -> Result<identities::Object, WebError> {
     let uri = state.instance.object_uri(platform, object);
     let object = state.instance.parse_object_uri(&uri).ok_or_else(WebError::not_found)?;
     let found = state.db.read(move |tx| identities::object_by_ref(tx, &object)).await?;
@@ -127,8 +155,11 @@ async fn find_object(state: &State, platform: &str, object: &str) -> Result<iden
 }
 
 #[get("/bridge/{platform}/objects/{object}")]
-async fn get_object(state: State, path: Path<(String, String)>) -> Result<HttpResponse, WebError> {
+async fn get_object(state: State, request: HttpRequest, path: Path<(String, String)>) -> PageResult {
     let found = find_object(&state, &path.0, &path.1).await?;
+    if !wants_json(&request) {
+        return pages::bridged::object_page(Visit::of(&request).await?, found).await;
+    }
     let owner = found.owner();
     let author = state
         .db

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::federation::gate::GateError;
+use crate::jobs::JobError;
 use crate::storage;
 
 /// An answer that is not a success.
@@ -25,6 +26,10 @@ impl WebError {
 
     pub fn not_found() -> WebError {
         WebError::new(404, "there is nothing at this address")
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub fn public_text(&self) -> &str {
@@ -58,6 +63,19 @@ impl From<storage::Error> for WebError {
     fn from(error: storage::Error) -> Self {
         tracing::error!("a request could not reach the database: {}", crate::fault::explain(&error));
         WebError::new(503, "the database cannot be reached at the moment: try again later")
+    }
+}
+
+/// A failure of a job that a person asked for: what it was about is in the log, not on the page.
+impl From<JobError> for WebError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Storage(error) => error.into(),
+            other => {
+                tracing::error!("a request failed: {other}");
+                WebError::new(500, "something went wrong here")
+            }
+        }
     }
 }
 

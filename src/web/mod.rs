@@ -4,10 +4,13 @@
 //! renders. Must not decide about money.
 
 pub mod activitypub;
+pub mod auth;
 pub mod channels;
 pub mod discovery;
 pub mod error;
+pub mod pages;
 
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::federation::library::Federation;
@@ -15,7 +18,15 @@ use crate::federation::library::Federation;
 /// What handlers share.
 pub type State = web::Data<Federation>;
 
-/// Every route of a serving instance.
+/// Every route of a serving instance. Takes every address that is not registered before it.
 pub fn routes(config: &mut ServiceConfig) {
-    config.configure(discovery::routes).configure(channels::routes).configure(activitypub::routes);
+    config.service(
+        web::scope("")
+            .wrap(from_fn(pages::dress))
+            .configure(discovery::routes)
+            .configure(channels::routes)
+            .configure(pages::routes)
+            .configure(activitypub::routes)
+            .default_service(web::to(|| async { Err::<&str, _>(error::WebError::not_found()) })),
+    );
 }

@@ -1,0 +1,144 @@
+//! What was: a patron's closed months with every share, and every movement of the balance.
+//!
+//! Owns that totals agree between pages: shares and fee are shown to the last unit and add up to what was reserved.
+
+use actix_web::get;
+use actix_web::web::{Path, ServiceConfig};
+use askama::Template;
+
+use super::people::{object_path, platform_label, title_of};
+use super::{Page, PageError, PageResult, Visit, ok};
+use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
+use crate::domain::time::Month;
+use crate::storage::{ledger, months};
+
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(get_history).service(get_month);
+}
+
+struct MonthRow {
+    month: String,
+    path: String,
+    reserved: String,
+    fee: String,
+    is_partial: bool,
+}
+
+/// One movement of a balance.
+pub struct BookingRow {
+    pub date: String,
+    pub what: String,
+    pub amount: String,
+    pub is_out: bool,
+}
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct HistoryPage {
+    t: Page,
+    months: Vec<MonthRow>,
+    bookings: Vec<BookingRow>,
+    total: String,
+}
+
+#[get("/me/history")]
+async fn get_history(visit: Visit) -> PageResult {
+    let patron = visit.patron()?.clone();
+    let (id, currency) = (patron.id, patron.currency()?);
+    let (budgets, bookings) = visit
+        .read(move |tx| {
+            let bookings = ledger::bookings(tx, &Account::PatronAvailable(id), currency)?;
+            Ok((months::budgets_of_patron(tx, id)?, bookings))
+        })
+        .await?;
+    let t = visit.text;
+    let mut rows = Vec::new();
+    for budget in budgets {
+        let month: Month = budget.month.parse().map_err(|_| crate::storage::Error::corrupt("month", &budget.month))?;
+        rows.push(MonthRow {
+            month: t.month(month),
+            path: format!("/me/history/{month}"),
+            reserved: t.money(budget.reserved()?),
+            fee: t.money(budget.fee()?),
+            is_partial: budget.is_partial,
+        });
+    }
+    let total = Amount::sum(bookings.iter().map(|booking| booking.amount), currency);
+    let total = total.ok_or_else(|| crate::storage::Error::corrupt("sum of bookings of patron", id))?;
+    let page = HistoryPage {
+        t: visit.page(t.history_title()),
+        months: rows,
+        bookings: bookings
+            .iter()
+            .map(|booking| BookingRow {
+                date: t.moment(booking.at),
+                what: t.booking(booking.kind.as_str()),
+                amount: t.money(booking.amount),
+                is_out: booking.amount.units() < 0,
+            })
+            .collect(),
+        total: t.money(total),
+    };
+    ok(&page)
+}
+
+struct ShareRow {
+    title: String,
+    path: String,
+    platform: String,
+    outcome: String,
+    amount: String,
+}
+
+#[derive(Template)]
+#[template(path = "history_month.html")]
+struct MonthPage {
+    t: Page,
+    reserved: String,
+    fee: Option<String>,
+    is_partial: bool,
+    is_divided: bool,
+    rows: Vec<ShareRow>,
+    sum: String,
+}
+
+#[get("/me/history/{month}")]
+async fn get_month(visit: Visit, month: Path<String>) -> PageResult {
+    let patron = visit.patron()?.id;
+    let month: Month = month.parse().map_err(|_| PageError::not_found())?;
+    let found = visit
+        .read(move |tx| match months::budget(tx, month, patron)? {
+            Some(budget) => Ok(Some((budget, months::shares_of_patron(tx, patron, month)?))),
+            None => Ok(None),
+        })
+        .await?;
+    let (budget, shares) = found.ok_or_else(PageError::not_found)?;
+    let t = visit.text;
+    let mut rows = Vec::new();
+    let mut amounts = vec![budget.fee()?];
+    for detail in &shares {
+        let amount = detail.share.amount()?;
+        amounts.push(amount);
+        rows.push(ShareRow {
+            title: title_of(&detail.title, &detail.platform, &detail.object),
+            path: object_path(&visit.state.instance, &detail.platform, &detail.object),
+            platform: platform_label(&detail.platform),
+            outcome: t.outcome(&detail.share.outcome),
+            amount: t.money(amount),
+        });
+    }
+    let sum = Amount::sum(amounts, budget.currency()?);
+    let sum = sum.ok_or_else(|| crate::storage::Error::corrupt("sum of shares in", month))?;
+    let fee = budget.fee()?;
+    let page = MonthPage {
+        t: visit.page(t.history_month_title(t.month(month))),
+        reserved: t.money(budget.reserved()?),
+        fee: fee.is_positive().then(|| t.money(fee)),
+        is_partial: budget.is_partial,
+        is_divided: budget.is_divided,
+        rows,
+        sum: t.money(sum),
+    };
+    ok(&page)
+}

@@ -1,0 +1,181 @@
+//! What pages show, to whom, and in which form.
+
+use super::*;
+use crate::flows::claim;
+
+/// A site with something on every page, and hostile texts in it.
+async fn filled() -> (Site, Month) {
+    let site = Site::new().await;
+    let month = Month::containing(site.node.now()).previous().previous();
+    let start = month.start();
+    let ana = site.patron("ana", false, start).await;
+    site.patron("olga", true, start).await;
+    site.deposit(ana, 50, start).await;
+    let hostile = site.post("1", "<b>mira</b>", "77", "<script>alert('x')</script>").await;
+    let plain = site.post("2", "nils", "78", "plain & simple").await;
+    for object in [&hostile, &plain] {
+        site.flattr(ana, object, start).await;
+    }
+    site.close(month).await;
+    for object in [&hostile, &plain] {
+        site.flattr(ana, object, site.node.now()).await;
+    }
+    let (login, instance, now) = (site.login_of("olga").await, site.node.instance.clone(), site.node.now());
+    let begun = site.node.write(move |tx| {
+        let identity: ExternalId = "github:1".parse().unwrap();
+        claim::begin(tx, &instance, login, &identity, "0123456789abcdef", now)
+    });
+    begun.await.unwrap();
+    (site, month)
+}
+
+const PUBLIC: [&str; 10] = [
+    "/",
+    "/about",
+    "/@ana",
+    "/users/ana",
+    "/creators/olga",
+    "/bridge/github/1",
+    "/bridge/github/objects/77",
+    "/claim/0123456789abcdef",
+    "/sign-in",
+    "/on/github/unknown",
+];
+const MINE: [&str; 6] =
+    ["/me", "/me/history", "/me/connections", "/me/claim", "/me/revenue", "/bridge/github/objects/78"];
+const ADMIN: [&str; 7] = [
+    "/admin",
+    "/admin/months",
+    "/admin/peers",
+    "/admin/settlements",
+    "/admin/deliveries",
+    "/admin/journal",
+    "/admin/connections",
+];
+
+/// What every page must be, whatever it says.
+#[track_caller]
+fn check_page(path: &str, lang: &str, reply: &Reply) {
+    assert!(reply.status == StatusCode::OK || path.starts_with("/on/"), "{path}: {}\n{}", reply.status, reply.body);
+    assert_eq!(reply.header("content-type"), "text/html; charset=utf-8", "{path}");
+    assert!(reply.header("content-security-policy").starts_with("default-src 'none'; style-src 'self';"), "{path}");
+    assert_eq!(reply.header("x-content-type-options"), "nosniff");
+    assert_eq!(reply.header("referrer-policy"), "same-origin");
+    assert!(reply.header("vary").contains("Accept"));
+    reply.shows(&format!("<html lang=\"{lang}\">"));
+    reply.hides("<script");
+    reply.hides("<b>mira");
+    reply.hides("<Tests>");
+    reply.hides(" style=");
+    // Every table says what it is, every field what it wants, every form that it is ours.
+    let count = |needle: &str| reply.body.matches(needle).count();
+    assert_eq!(count("<table>"), count("<caption>"), "{path}");
+    assert_eq!(count("method=\"post\""), count("name=\"csrf\""), "{path}");
+    assert_eq!(count("<h1"), 1, "{path}");
+    let labelled = count("<label for=");
+    assert_eq!(count("<input id=") + count("<select id="), labelled, "{path}");
+    for part in reply.body.split("<label for=\"").skip(1) {
+        let id = part.split('"').next().unwrap();
+        reply.shows(&format!(" id=\"{id}\""));
+    }
+}
+
+#[actix_web::test]
+async fn every_page_is_whole_in_both_languages() {
+    let (site, month) = filled().await;
+    let app = app!(site);
+    let (visitor, ana, olga) =
+        (Browser::default(), Browser::signed_in(&app, "ana").await, Browser::signed_in(&app, "olga").await);
+    let closed = format!("/me/history/{month}");
+    let mine: Vec<&str> = MINE.into_iter().chain([closed.as_str()]).collect();
+    for lang in ["fr", "en"] {
+        let ask = |path: &str| format!("{path}?lang={lang}");
+        for path in PUBLIC {
+            check_page(path, lang, &visitor.get(&app, &ask(path)).await);
+        }
+        for path in &mine {
+            check_page(path, lang, &ana.get(&app, &ask(path)).await);
+        }
+        for path in ADMIN {
+            check_page(path, lang, &olga.get(&app, &ask(path)).await);
+        }
+        // The choice is kept without being said again.
+        visitor.get(&app, "/").await.shows(&format!("<html lang=\"{lang}\">"));
+    }
+    ana.get(&app, "/me").await.shows("&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;");
+    let page = ana.get(&app, &closed).await;
+    page.shows("<td class=\"n\">€5.00</td>");
+    page.shows("<td class=\"n\">€10.00</td>");
+    let page = olga.post(&app, "/admin/journal/verify", &[]).await;
+    check_page("/admin/journal/verify", "en", &page);
+    page.shows("The books hold");
+}
+
+#[actix_web::test]
+async fn one_address_answers_servers_and_browsers() {
+    let (site, _) = filled().await;
+    let app = app!(site);
+    let visitor = Browser::default();
+    let document = |path: &str, accept: &str| TestRequest::get().uri(path).insert_header(("accept", accept));
+    for path in ["/users/ana", "/bridge/github/1", "/bridge/github/objects/77", "/instance"] {
+        for accept in ["application/activity+json", "*/*", "application/ld+json; profile=\"x\""] {
+            let reply = visitor.send(&app, document(path, accept)).await;
+            assert_eq!(reply.status, StatusCode::OK, "{path}");
+            assert!(reply.header("content-type").starts_with("application/activity+json"), "{path} {accept}");
+            assert_eq!(reply.header("vary"), "Accept");
+            serde_json::from_str::<serde_json::Value>(&reply.body).unwrap();
+        }
+    }
+    let firefox = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let reply = visitor.send(&app, document("/users/ana", firefox)).await;
+    reply.shows("<!doctype html>");
+    assert_eq!(visitor.send(&app, document("/instance", firefox)).await.location(), "/");
+    let reply = visitor.send(&app, document("/@ana", "application/activity+json")).await;
+    reply.shows("\"preferredUsername\":\"ana\"");
+    assert_eq!(visitor.get(&app, "/on/github/NILS").await.location(), "/bridge/github/2");
+}
+
+#[actix_web::test]
+async fn errors_are_pages_for_people_and_json_for_programs() {
+    let (site, _) = filled().await;
+    let app = app!(site);
+    let visitor = Browser::default();
+    for path in ["/nothing", "/users/nobody", "/@nobody", "/bridge/github/9", "/claim/x", "/on/myspace/tom"] {
+        let reply = visitor.get(&app, path).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
+        reply.shows("There is nothing here");
+        assert!(reply.header("content-security-policy").starts_with("default-src 'none'"));
+    }
+    let reply =
+        visitor.send(&app, TestRequest::get().uri("/nothing").insert_header(("accept", "application/json"))).await;
+    assert_eq!(reply.status, StatusCode::NOT_FOUND);
+    assert_eq!(reply.body, r#"{"error":"there is nothing at this address"}"#);
+    visitor.get(&app, "/nothing?lang=fr").await.shows("Il n’y a rien ici");
+}
+
+#[actix_web::test]
+async fn only_operators_see_the_operators_pages() {
+    let (site, _) = filled().await;
+    let app = app!(site);
+    let ana = Browser::signed_in(&app, "ana").await;
+    for path in ADMIN {
+        let reply = ana.get(&app, path).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path}");
+        reply.hides("olga");
+        assert_eq!(Browser::default().get(&app, path).await.status, StatusCode::SEE_OTHER, "{path}");
+    }
+    assert_eq!(ana.post(&app, "/admin/journal/verify", &[]).await.status, StatusCode::FORBIDDEN);
+    ana.get(&app, "/").await.hides("href=\"/admin\"");
+}
+
+#[actix_web::test]
+async fn the_stylesheet_is_cached_and_not_sent_twice() {
+    let site = Site::new().await;
+    let app = app!(site);
+    let visitor = Browser::default();
+    let first = visitor.send(&app, TestRequest::get().uri("/style.css")).await;
+    assert_eq!(first.header("content-type"), "text/css; charset=utf-8");
+    assert_eq!(first.header("cache-control"), "public, max-age=3600");
+    let again = TestRequest::get().uri("/style.css").insert_header(("if-none-match", first.header("etag")));
+    assert_eq!(visitor.send(&app, again).await.status, StatusCode::NOT_MODIFIED);
+}
