@@ -1,7 +1,7 @@
 //! The vectors that docs/settlement-protocol.md prints, recomputed: page and program cannot drift apart.
 //!
-//! Reads the page itself. A value is the code span in a table row that begins with its name; a document is the block below
-//! the comment `<!-- vector: name -->`. Read next: the page.
+//! Reads the page itself. A value is the code span in a table row that begins with its name; a document is the block
+//! below the comment `<!-- vector: name -->`. Read next: the page.
 
 use serde_json::Value;
 
