@@ -8,6 +8,7 @@ mod decode;
 mod demo;
 mod init;
 mod serve;
+pub mod stage;
 
 use std::process::ExitCode;
 

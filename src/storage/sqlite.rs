@@ -54,10 +54,10 @@ impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
         // A transaction may hold the last clone of its own database: the thread cannot wait for itself.
-        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            if thread.join().is_err() {
-                tracing::error!("the thread that writes to the database has panicked");
-            }
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id())
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes to the database has panicked");
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use super::postgres::TestDatabase;
 use super::{Backend, eur};
 use crate::domain::flattr::Source;
-use crate::domain::id::{CreatorId, LoginId, ObjectId, PatronId};
+use crate::domain::id::{LoginId, ObjectId, PatronId};
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::ledger::Account;
 use crate::domain::money::{Amount, Currency};
@@ -59,7 +59,6 @@ pub struct Patron {
 /// A creator of a node, with a bank account on file.
 #[derive(Clone, Debug)]
 pub struct Creator {
-    pub id: CreatorId,
     pub login: LoginId,
     pub name: String,
 }
@@ -191,7 +190,7 @@ impl TestNode {
         let (instance, signer, now, seed) = (self.instance.clone(), self.signer.clone(), self.now(), self.seed.get());
         let database = self.database();
         self.runtime.block_on(database.write(move |tx| {
-            let close = Close { instance: &instance, signer: &signer, now, seed };
+            let close = Close { instance: &instance, signer: &signer, now, secret: seed };
             flow(tx, &close)
         }))
     }
@@ -323,7 +322,7 @@ impl TestNode {
             let login = people::make_login(tx, &name, false, close.now)?.expect("the name is free");
             let id = people::creator_of_login(tx, login, &name, close.now)?;
             people::set_bank_account(tx, id, &format!("ACCOUNT-{name}"))?;
-            Ok(Creator { id, login, name: name.clone() })
+            Ok(Creator { login, name: name.clone() })
         })
     }
 

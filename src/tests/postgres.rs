@@ -79,7 +79,8 @@ pub fn is_installed() -> bool {
 /// The directory with `initdb` and `postgres`: named, on the PATH, or where Debian puts it; the newest.
 fn programs() -> Option<PathBuf> {
     let named = std::env::var_os("FEDFLATTR_TEST_POSTGRES_BIN").map(PathBuf::from);
-    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_else(Vec::new);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path);
     let mut packaged: Vec<(u32, PathBuf)> = match fs::read_dir("/usr/lib/postgresql") {
         Ok(entries) => entries
             .filter_map(|entry| {

@@ -4,22 +4,20 @@
 //! compares them with a central computation over all likes and with the bank: if anything differs, the demo fails.
 
 mod oracle;
-mod stage;
 mod story;
 
 use std::process::ExitCode;
 
+use crate::cli::stage::{Role, Stage};
 use crate::domain::money::{Amount, Currency};
-
-pub use stage::Stage;
 
 /// Plays the story. With `exit` it ends by itself; else the instances stay open until Ctrl-C.
 pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
     let started = std::time::Instant::now();
-    let mut stage = Stage::set_up().await?;
-    let outcome = story::play(&mut stage).await;
-    let problems = match outcome {
-        Ok(problems) => problems,
+    let roles = ["alpha", "beta", "gamma"].map(|name| Role { name, database_url: None });
+    let mut stage = Stage::set_up(&std::env::current_exe()?, &roles).await?;
+    let (problems, setup_links) = match story::play(&mut stage).await {
+        Ok(told) => told,
         Err(error) => {
             eprintln!("\nThe story broke off: {error:#}");
             stage.print_logs();
@@ -42,7 +40,7 @@ pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
             println!("  {}", instance.base_url);
         }
         println!("Sign in with these one-time links:");
-        for (name, link) in &stage.setup_links {
+        for (name, link) in &setup_links {
             println!("  {name:<6} {link}");
         }
         tokio::signal::ctrl_c().await?;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
+use super::eur;
 use super::oracle::{PatronMonth, totals};
-use super::{Stage, eur};
+use crate::cli::stage::Stage;
 use crate::console::{Command, table};
 use crate::domain::identity::Platform;
 use crate::domain::money::{Amount, Currency};
@@ -49,10 +50,10 @@ const JULY: [(&str, &str, &str); 4] = [
 
 /// Plays all chapters.
 ///
-/// - returns: what does not hold, in the end; empty when everything does.
-pub async fn play(stage: &mut Stage) -> anyhow::Result<Vec<String>> {
+/// - returns: what does not hold, in the end; empty when everything does. And everybody's set-up links.
+pub async fn play(stage: &mut Stage) -> anyhow::Result<(Vec<String>, Vec<(String, String)>)> {
     set_the_scene(stage).await?;
-    people_and_money(stage).await?;
+    let links = people_and_money(stage).await?;
     stars_become_flattrs(stage).await?;
     a_like_travels(stage).await?;
     the_month_closes(stage).await?;
@@ -60,7 +61,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<Vec<String>> {
     creators_are_paid(stage, "2013-07-11T09:00:00Z").await?;
     a_late_claim(stage).await?;
     the_second_month(stage).await?;
-    does_it_add_up(stage).await
+    Ok((does_it_add_up(stage).await?, links))
 }
 
 fn chapter(number: u32, title: &str) {
@@ -116,7 +117,8 @@ fn person_account(name: &str) -> String {
 }
 
 /// Patrons join, pay in by bank transfer, and connect their GitHub accounts; instances become peers.
-async fn people_and_money(stage: &mut Stage) -> anyhow::Result<()> {
+async fn people_and_money(stage: &mut Stage) -> anyhow::Result<Vec<(String, String)>> {
+    let mut links = Vec::new();
     chapter(2, "People, deposits and peers");
     for (home, name, budget, is_public) in PATRONS {
         let command = Command::UserCreate {
@@ -126,7 +128,7 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<()> {
             is_operator: matches!(name, "ada" | "cleo" | "dan"),
         };
         let made = stage.data(home, command).await?;
-        stage.setup_links.push((name.to_owned(), text(&made, "setup_link").to_owned()));
+        links.push((name.to_owned(), text(&made, "setup_link").to_owned()));
         let (from, to) = (person_account(name), stage.instances[home].account.clone());
         pay(stage, &from, &to, "25.00", text(&made, "deposit_reference"))?;
         let platform = "github".to_owned();
@@ -136,7 +138,7 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<()> {
     for (home, name, _) in CREATORS {
         let command = Command::UserCreate { name: name.to_owned(), budget: None, is_public: true, is_operator: false };
         let made = stage.data(home, command).await?;
-        stage.setup_links.push((name.to_owned(), text(&made, "setup_link").to_owned()));
+        links.push((name.to_owned(), text(&made, "setup_link").to_owned()));
     }
     for (index, other) in [(ALPHA, BETA), (ALPHA, GAMMA), (BETA, ALPHA), (BETA, GAMMA), (GAMMA, ALPHA), (GAMMA, BETA)] {
         let address = stage.instances[other].domain.clone();
@@ -154,7 +156,7 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<()> {
         }
     }
     println!("\nEach instance has signed terms with the two others: one channel for each direction.");
-    Ok(())
+    Ok(links)
 }
 
 fn pay(stage: &Stage, from: &str, to: &str, amount: &str, reference: &str) -> anyhow::Result<()> {
@@ -252,7 +254,7 @@ async fn the_month_closes(stage: &mut Stage) -> anyhow::Result<()> {
     println!("3 July: gamma is killed like by a power cut.");
     stage.advance_to("2013-07-04T00:00:30Z").await?;
     println!("4 July: alpha and beta freeze June and divide it; what they owe to gamma waits.");
-    stage.start(GAMMA).await?;
+    stage.start(GAMMA, &[]).await?;
     stage.advance_to("2013-07-05T08:00:00Z").await?;
     println!("5 July: gamma is back, closes its own June, and hears what it missed.");
     for index in [ALPHA, BETA, GAMMA] {

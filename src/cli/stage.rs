@@ -1,10 +1,12 @@
-//! The stage: a sandbox, a shared virtual clock, and three instances as processes of their own.
+//! The stage: a sandbox, a shared virtual clock, and instances as processes of their own.
 //!
-//! Owns what must be cleaned up: child processes end with the stage, and its directory goes with it.
+//! Owns what must be cleaned up: child processes end with the stage, and its directory goes with it. The demo plays on it,
+//! and so do the federation tests, which kill and revive instances and put their data back to an earlier state.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, Stdio};
+use std::process::{Child, Command as Process, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -17,7 +19,15 @@ use crate::domain::time::Timestamp;
 use crate::jobs::Backlog;
 use crate::sandbox::{self, Sandbox};
 
-/// One instance of the story.
+/// An instance to be started.
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub name: &'static str,
+    /// `None` for embedded SQLite in the instance's own directory.
+    pub database_url: Option<String>,
+}
+
+/// One running instance.
 pub struct Performer {
     pub name: &'static str,
     pub domain: String,
@@ -29,52 +39,57 @@ pub struct Performer {
 }
 
 pub struct Stage {
+    program: PathBuf,
     directory: PathBuf,
     clock: PathBuf,
     pub sandbox: Sandbox,
     pub instances: Vec<Performer>,
-    pub setup_links: Vec<(String, String)>,
 }
 
 /// How long the instances may take to come to rest.
 const REST_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Stage {
-    /// Starts the sandbox and the three instances on free ports of the loopback interface.
-    pub async fn set_up() -> anyhow::Result<Stage> {
-        let directory = std::env::temp_dir().join(format!("fedflattr-demo-{}", std::process::id()));
+    /// Starts the sandbox and the instances on free ports of the loopback interface.
+    ///
+    /// - `program`: the binary that the instances run.
+    pub async fn set_up(program: &Path, roles: &[Role]) -> anyhow::Result<Stage> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("fedflattr-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let clock = directory.join("clock");
         let sandbox = sandbox::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let mut stage = Stage { directory, clock, sandbox, instances: Vec::new(), setup_links: Vec::new() };
+        let mut stage = Stage { program: program.to_owned(), directory, clock, sandbox, instances: Vec::new() };
         stage.set_clock("2013-06-01T08:00:00Z")?;
-        for name in ["alpha", "beta", "gamma"] {
+        for role in roles {
             let port = free_port()?;
-            let domain = format!("{name}.localhost:{port}");
-            let directory = stage.directory.join(name);
+            let domain = format!("{}.localhost:{port}", role.name);
+            let directory = stage.directory.join(role.name);
             std::fs::create_dir_all(&directory)?;
             let performer = Performer {
-                name,
+                name: role.name,
                 base_url: format!("http://{domain}"),
-                account: format!("BANK-{}", name.to_uppercase()),
+                account: format!("BANK-{}", role.name.to_uppercase()),
                 domain,
                 directory,
                 process: None,
             };
-            stage.write_config(&performer, port)?;
+            stage.write_config(&performer, port, role.database_url.as_deref())?;
             stage.instances.push(performer);
         }
         for index in 0..stage.instances.len() {
-            stage.start(index).await?;
+            stage.start(index, &[]).await?;
         }
         Ok(stage)
     }
 
-    fn write_config(&self, performer: &Performer, port: u16) -> anyhow::Result<()> {
+    fn write_config(&self, performer: &Performer, port: u16, database_url: Option<&str>) -> anyhow::Result<()> {
         let github = self.sandbox.base_url(Platform::GitHub);
         let bank = format!("http://{}/bank", self.sandbox.addr);
+        let database = database_url.map(|url| format!("[database]\nurl = \"{url}\"\n\n")).unwrap_or_default();
         let text = format!(
-            "[server]\ndomain = \"{}\"\nport = {port}\ndata_dir = \"{}\"\n\n\
+            "{database}[server]\ndomain = \"{}\"\nport = {port}\ndata_dir = \"{}\"\n\n\
              [instance]\nname = \"{}\"\n\n\
              [federation]\nallow_private_addresses = [\"127.0.0.0/8\"]\n\n\
              [money]\nminimum_budget = \"1.00\"\nminimum_payout = \"1.00\"\n\n\
@@ -88,19 +103,22 @@ impl Stage {
             performer.name,
             performer.account,
         );
-        std::fs::write(performer.directory.join("fedflattr.toml"), text)?;
+        std::fs::write(performer.config_path(), text)?;
         Ok(())
     }
 
     /// Starts an instance and waits until it answers commands.
-    pub async fn start(&mut self, index: usize) -> anyhow::Result<()> {
+    ///
+    /// - `env`: more variables for this run, such as a point at which it is to crash.
+    pub async fn start(&mut self, index: usize, env: &[(&str, String)]) -> anyhow::Result<()> {
         let performer = &mut self.instances[index];
         let log = std::fs::OpenOptions::new().create(true).append(true).open(performer.directory.join("log"))?;
-        let process = Process::new(std::env::current_exe()?)
+        let process = Process::new(&self.program)
             .arg("--config")
-            .arg(performer.directory.join("fedflattr.toml"))
+            .arg(performer.config_path())
             .arg("serve")
             .env(CLOCK_VARIABLE, &self.clock)
+            .envs(env.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -113,6 +131,7 @@ impl Stage {
                 return Ok(());
             }
             if let Some(status) = performer.process.as_mut().and_then(|process| process.try_wait().ok().flatten()) {
+                performer.process = None;
                 bail!("{} ended at its start: {status}", performer.name);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -127,6 +146,16 @@ impl Stage {
             process.wait()?;
         }
         Ok(())
+    }
+
+    /// Whether an instance has ended by itself since it was started.
+    pub fn has_ended(&mut self, index: usize) -> bool {
+        let process = self.instances[index].process.as_mut();
+        let has_ended = process.is_none_or(|process| !matches!(process.try_wait(), Ok(None)));
+        if has_ended {
+            self.instances[index].process = None;
+        }
+        has_ended
     }
 
     pub fn now(&self) -> Timestamp {
@@ -187,15 +216,18 @@ impl Stage {
 
     /// Verifies the books of an instance as an operator would, with the program itself.
     pub fn verify_books(&self, index: usize) -> anyhow::Result<String> {
-        let output = Process::new(std::env::current_exe()?)
-            .arg("--config")
-            .arg(self.instances[index].directory.join("fedflattr.toml"))
-            .args(["ledger", "verify"])
-            .output()?;
+        let output = self.run(index, &["ledger", "verify"])?;
         if !output.status.success() {
             bail!("{}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Runs the program beside an instance, with its configuration.
+    pub fn run(&self, index: usize, arguments: &[&str]) -> anyhow::Result<Output> {
+        let config = self.instances[index].config_path();
+        let mut process = Process::new(&self.program);
+        Ok(process.arg("--config").arg(config).args(arguments).env(CLOCK_VARIABLE, &self.clock).output()?)
     }
 
     /// The ends of the logs, for a story that broke off.
@@ -232,8 +264,16 @@ impl Drop for Stage {
 }
 
 impl Performer {
+    pub fn config_path(&self) -> PathBuf {
+        self.directory.join("fedflattr.toml")
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
     fn socket(&self) -> PathBuf {
-        socket::path(&self.directory.join("data"))
+        socket::path(&self.data_dir())
     }
 }
 
