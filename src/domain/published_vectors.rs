@@ -98,7 +98,7 @@ fn the_tree_is_built_as_printed() {
         assert_eq!(hex::encode(order), printed(&format!("order of github {object}")));
     }
     let waits = leaves.pop().unwrap().1;
-    leaves.sort_by(|a, b| a.0.cmp(&b.0));
+    leaves.sort_by_key(|(order, _)| *order);
     let of_mira = root(&leaves.iter().map(|(_, leaf)| *leaf).collect::<Vec<Node>>()).unwrap();
     let line = subtotal(MIRA, "github:1024025", 2, of_mira);
     let children = [group("held", "", waits), group("peers", BETA, line)];
