@@ -20,7 +20,8 @@ use crate::console::{Answer, Command, execute, socket};
 use crate::federation::{Node, library, node};
 use crate::flows::audit;
 use crate::storage;
-use args::{Arguments, ConfigVerb, LedgerVerb, Verb};
+pub use args::Arguments;
+use args::{ConfigVerb, LedgerVerb, Verb};
 
 /// Parses the command line and carries it out.
 pub fn main() -> ExitCode {
