@@ -167,6 +167,11 @@ pub enum BridgeVerb {
         platform: String,
         handle: String,
     },
+    /// Honours an owner who does not want to be bridged: nothing counts any more, and what was held goes back.
+    Refuse {
+        platform: String,
+        handle: String,
+    },
     /// Reads every connection now.
     Sync,
 }
@@ -249,6 +254,9 @@ impl Verb {
                 Command::BridgeConnect { name, platform, handle }
             }
             Verb::Bridge { verb: BridgeVerb::Look { platform, handle } } => Command::BridgeLookUp { platform, handle },
+            Verb::Bridge { verb: BridgeVerb::Refuse { platform, handle } } => {
+                Command::BridgeRefuse { platform, handle }
+            }
             Verb::Bridge { verb: BridgeVerb::Sync } => Command::BridgeSync,
             Verb::Like { name, target } => Command::Like { name, target },
             Verb::Unlike { name, target } => Command::Unlike { name, target },

@@ -60,6 +60,14 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
                 json!({ "identity": external.to_string(), "actor": uri }),
             ))
         }
+        Command::BridgeRefuse { platform, handle } => {
+            let (profile, identity) =
+                jobs::look_up(node, parse(&platform)?, &Who::Handle(handle)).await.map_err(refuse)?;
+            let now = node.now();
+            let count = node.write(move |tx| claim::refuse(tx, identity.id, now)).await.map_err(refuse)?;
+            let text = format!("{} is not bridged any more; {count} held shares went back", profile.id);
+            Ok(Answer::new(text, json!({ "identity": profile.id.to_string(), "returned": count })))
+        }
         Command::BridgeSync => {
             let now = node.now();
             let count = node.write(move |tx| connections::poll_now(tx, now)).await.map_err(refuse)?;
@@ -375,7 +383,12 @@ async fn peer_add(federation: &Federation, address: &str) -> Result<Answer, Refu
     if actor.ed25519_multikey.is_none() {
         return Err(Refused(format!("{url} publishes no key for object proofs: it cannot settle")));
     }
-    let account = node.rail.as_ref().map(|rail| rail.account().to_owned()).unwrap_or_default();
+    let account = node.rail.as_ref().map(|rail| rail.account().to_owned()).filter(|account| !account.is_empty());
+    let account = account.ok_or_else(|| {
+        Refused(
+            "no rail with an account is configured: terms would not say where we are paid (rail.sandbox)".to_owned(),
+        )
+    })?;
     let uri = actor.uri.clone();
     let peer = node
         .settle(move |tx, close| settle::add_peer(tx, close, &uri, &actor.inbox, &account))

@@ -39,6 +39,11 @@ pub enum Command {
         platform: String,
         handle: String,
     },
+    /// The owner of an account does not want to be bridged: nothing counts for it, and what was held goes back.
+    BridgeRefuse {
+        platform: String,
+        handle: String,
+    },
     /// Reads every connection now.
     BridgeSync,
     Like {

@@ -86,7 +86,8 @@ async fn process(federation: &Federation, row: InboxRow) -> Result<(), storage::
             Ok(())
         }
         Err(ProcessError::Taken) => Ok(()),
-        Err(ProcessError::Later(reason)) if attempts + 1 < ATTEMPTS_MAX => {
+        // What only came too early, or cannot be checked now, is never given up: the channel would stop behind it.
+        Err(ProcessError::Later(reason)) => {
             tracing::info!(activity = %uri, "{uri} waits: {reason}");
             let next_at = now.plus(Duration::from_secs(1 << attempts.clamp(0, 12)));
             node.db.write(move |tx| inbox::postpone(tx, id, &reason, next_at)).await
@@ -173,11 +174,7 @@ async fn process_message(
     let evidence: Option<Evidence> = match &parsed.body {
         Body::Statement(offer) => {
             let id = parsed.envelope.id();
-            let evidence = pull::evidence(federation, signer, &id, offer).await;
-            Some(evidence.map_err(|error| match error {
-                pull::PullError::Unreachable(reason) => ProcessError::Later(reason),
-                pull::PullError::Refused(reason) => ProcessError::Refused(reason),
-            })?)
+            Some(evidence_for(federation, signer, &parsed, &id, offer).await?)
         }
         _ => None,
     };
@@ -221,6 +218,32 @@ async fn process_message(
             Err(ProcessError::Later(reason))
         }
         other => other,
+    }
+}
+
+/// Fetches what a statement is checked against; nothing for a stranger's, which is rejected without it. What cannot be
+/// believed is rejected too, by the check that finds no lines.
+async fn evidence_for(
+    federation: &Federation,
+    signer: &Actor,
+    message: &message::Message,
+    id: &str,
+    offer: &message::StatementOffer,
+) -> Result<Evidence, ProcessError> {
+    let node = node_of(federation);
+    let nothing = Evidence { lines: Vec::new(), commitment: Value::Null };
+    let key = message.envelope.channel.key();
+    let channel = node.db.read(move |tx| settlement::channel_by_key(tx, &key)).await?;
+    if !channel.is_some_and(|channel| channel.is_open() && channel.debtor_uri == signer.uri) {
+        return Ok(nothing);
+    }
+    match pull::evidence(federation, signer, id, offer).await {
+        Ok(evidence) => Ok(evidence),
+        Err(pull::PullError::Unreachable(reason)) => Err(ProcessError::Later(reason)),
+        Err(pull::PullError::Refused(reason)) => {
+            tracing::warn!(statement = %id, "{id} is rejected: {reason}");
+            Ok(nothing)
+        }
     }
 }
 
@@ -305,12 +328,22 @@ impl Activity {
             pseudonym: &pseudonym,
             like_uri: id,
             home_uri: home.as_deref(),
-            month: Month::containing(self.received_at),
+            month: self.month(home.is_some()),
             received_at: self.received_at,
         };
         let is_new = likes::save_received_like(tx, &like)?;
         let funded = if like.home_uri.is_some() { "proved by its home" } else { "unfunded" };
         Ok(if is_new { format!("a like, {funded}") } else { "a like that was known".to_owned() })
+    }
+
+    /// The month of a like: the home's word for one that it proves, within the grace window; else when it came.
+    fn month(&self, is_proved_by_home: bool) -> Month {
+        let current = Month::containing(self.received_at);
+        let said = self.document.get("flattr:month").and_then(Value::as_str).and_then(|month| month.parse().ok());
+        match said {
+            Some(said) if is_proved_by_home && said == current.previous() => said,
+            _ => current,
+        }
     }
 
     /// The settlement peer that answers for this like: it carries a proof and comes from there.

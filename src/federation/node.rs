@@ -213,6 +213,7 @@ pub fn instance_of(config: &Config) -> Instance {
             currency: money.currency,
             minimum_budget: money.minimum_budget,
             minimum_payout: money.minimum_payout,
+            minimum_transfer: config.settlement.minimum_transfer,
             unclaimed_expiry_months: money.unclaimed_expiry_months,
             patron_fee_basis_points: u32::from(money.patron_fee_basis_points),
             creator_fee_basis_points: u32::from(money.creator_fee_basis_points),

@@ -266,10 +266,18 @@ fn pseudonym(
 ) -> Result<String, ExpandError> {
     let missing = || ExpandError::BadEvent(flattr.id.to_string());
     let patron = people::patron(tx, flattr.patron_id)?.ok_or_else(missing)?;
-    let secret = people::actor_keys(tx, node.actor.id)?.ok_or_else(missing)?.ed25519_seed;
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
-    let text = format!("{}\n{}\n{}\n{}", patron.name, object.platform, object.object, flattr.month);
-    Ok(hex::encode(hmac::sign(&key, text.as_bytes())))
+    let patron_uri = node.instance.patron_uri(&patron.name);
+    let key = crate::domain::flattr::Key {
+        home: node.instance.uri(),
+        patron: patron_uri.clone(),
+        object: object.object_ref()?,
+        month: flattr.month()?,
+    };
+    // A key of its own for each patron, so that nothing learnt of one says anything of another or of the instance.
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, &node.keys.secret);
+    let secret = hmac::sign(&secret, format!("fedflattr/pseudonym/1\n{patron_uri}").as_bytes());
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref());
+    Ok(hex::encode(hmac::sign(&secret, key.text().as_bytes())))
 }
 
 fn say_create(

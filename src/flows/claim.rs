@@ -102,6 +102,10 @@ pub fn verified(tx: &mut Tx, instance: &Instance, token: &str, now: Timestamp) -
     if claim.state == "verified" {
         return Ok(Released { shares: 0, amounts: Vec::new() });
     }
+    let identity = identities::identity(tx, claim.identity_id)?.ok_or(ClaimError::NoSuchClaim)?;
+    if identity.is_refused {
+        return Err(ClaimError::Refused(identity.external_id()?));
+    }
     take_over(tx, &claim, now)?;
     outbox::push_event(tx, "claim", &claim.id.to_string(), now)?;
     let held = months::held_for_identity(tx, claim.identity_id)?;

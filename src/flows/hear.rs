@@ -11,7 +11,7 @@ use crate::domain::ledger::{Account, Entry, Kind, Phase};
 use crate::domain::message::{self, Body, Message, MessageError, ObligationPart, StatementOffer, payment_reference};
 use crate::domain::money::Amount;
 use crate::domain::proof;
-use crate::domain::settlement::{Event, IllegalStep, RejectCode, State, host_of, step};
+use crate::domain::settlement::{Channel, Event, IllegalStep, RejectCode, State, host_of, step};
 use crate::domain::statement::{StatedLine, check};
 use crate::domain::time::Timestamp;
 use crate::flows::close_month::{Close, CloseError};
@@ -136,8 +136,11 @@ pub fn hear(
     let peer = match settlement::peer_by_uri(tx, &envelope.sender)? {
         Some(peer) => peer,
         None => {
-            let inbox = people::actor_by_uri(tx, &envelope.sender)?.map(|actor| actor.inbox);
-            let inbox = inbox.ok_or_else(|| HearError::UnknownObject(envelope.sender.clone()))?;
+            // Only the actor that stands for an instance settles, and one for each host.
+            let actor = people::actor_by_uri(tx, &envelope.sender)?.filter(|actor| actor.actor_type == "Application");
+            let is_taken = settlement::peer_by_host(tx, host_of(&envelope.sender))?.is_some();
+            let inbox = actor.filter(|_| !is_taken).map(|actor| actor.inbox);
+            let inbox = inbox.ok_or_else(|| HearError::NotOurs(envelope.channel.key()))?;
             settlement::save_peer(tx, &envelope.sender, host_of(&envelope.sender), &inbox, "seen", close.now)?
         }
     };
@@ -198,6 +201,11 @@ pub fn record_equivocation(tx: &mut Tx, document: &Value, now: Timestamp) -> Res
     let key = message.envelope.channel.key();
     let sequence = message.envelope.sequence;
     let Some(channel) = settlement::channel_by_key(tx, &key)? else { return Ok(false) };
+    // Another actor of the peer's host must not freeze the instance's own channel.
+    let Channel { debtor, creditor, .. } = &message.envelope.channel;
+    if channel.debtor_uri != *debtor || channel.creditor_uri != *creditor {
+        return Ok(false);
+    }
     let Some(known) = known_message(tx, &channel, sequence)? else { return Ok(false) };
     if known.digest == proof::digest(document) {
         return Ok(false);
@@ -237,7 +245,7 @@ struct Hearing<'a> {
 impl Hearing<'_> {
     fn apply(&self, tx: &mut Tx, evidence: Option<&Evidence>) -> Result<Heard, HearError> {
         let done = match &self.message.body {
-            Body::Terms { account, .. } => self.terms(tx, account)?,
+            Body::Terms { account, minimum_transfer } => self.terms(tx, account, *minimum_transfer)?,
             Body::Statement(offer) => self.statement(tx, offer, evidence)?,
             Body::Accept { object, object_digest } => self.accept(tx, object, object_digest)?,
             Body::Reject { object, object_digest, code } => {
@@ -276,9 +284,9 @@ impl Hearing<'_> {
     }
 
     /// The creditor says where it wants to be paid.
-    fn terms(&self, tx: &mut Tx, account: &str) -> Result<String, HearError> {
+    fn terms(&self, tx: &mut Tx, account: &str, minimum: Amount) -> Result<String, HearError> {
         self.only("the creditor", self.channel.is_debtor)?;
-        settlement::set_payee_account(tx, self.channel.id, account)?;
+        settlement::set_payee(tx, self.channel.id, account, minimum)?;
         let peer = settlement::peer(tx, self.channel.peer_id)?;
         if peer.is_some_and(|peer| peer.state == "added") {
             settle::accept_terms(tx, self.close, &self.channel)?;
@@ -296,7 +304,10 @@ impl Hearing<'_> {
         let evidence = evidence.ok_or(HearError::NoEvidence)?;
         let uri = self.message.envelope.id();
         let object = (uri.clone(), self.digest.clone());
-        let refusal = self.refusal(tx, offer, evidence)?;
+        let refusal = match self.refusal(tx, offer, evidence)? {
+            None => self.keep_commitment(tx, offer, evidence)?,
+            refusal => refusal,
+        };
         if let Some(code) = refusal {
             let body = Body::Reject { object: object.0, object_digest: object.1, code };
             say(tx, self.close, &self.channel, body)?;
@@ -335,6 +346,23 @@ impl Hearing<'_> {
         let answer = say(tx, self.close, &self.channel, body)?;
         settlement::set_statement_answer(tx, statement, &answer.uri)?;
         Ok(format!("statement of {} over {} accepted", offer.month, offer.sum))
+    }
+
+    /// Keeps the commitment that the statement rests on, so that it can be proved years later. A second one for a month is
+    /// evidence against the peer.
+    fn keep_commitment(
+        &self,
+        tx: &mut Tx,
+        offer: &StatementOffer,
+        evidence: &Evidence,
+    ) -> Result<Option<RejectCode>, HearError> {
+        let (home, body) = (&self.channel.debtor_uri, evidence.commitment.to_string());
+        let other = settlement::save_commitment(tx, home, offer.month, &offer.commitment_digest, &body)?;
+        let Some((_, first)) = other else { return Ok(None) };
+        let subject = format!("{home} {}", offer.month);
+        settlement::save_evidence(tx, "two_commitments", &subject, &first, &body, self.close.now)?;
+        settlement::freeze_channel(tx, self.channel.id, &format!("two commitments for {}", offer.month))?;
+        Ok(Some(RejectCode::RootMismatch))
     }
 
     /// Why a statement cannot be accepted, if so.

@@ -40,6 +40,8 @@ pub struct Policy {
     pub currency: Currency,
     pub minimum_budget: Amount,
     pub minimum_payout: Amount,
+    /// The smallest payment that a peer has to make to us; less is carried over.
+    pub minimum_transfer: Amount,
     /// Months after month end at which a share that waits for its creator goes back to the patron: 1 to 12.
     pub unclaimed_expiry_months: u32,
     /// Taken once from a budget before it is divided, in hundredths of a percent.

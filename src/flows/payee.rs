@@ -47,6 +47,9 @@ impl<'a> Payees<'a> {
     }
 
     fn look_up(&self, tx: &mut Tx, owner: IdentityId) -> Result<Payee, storage::Error> {
+        if identities::identity(tx, owner)?.is_some_and(|identity| identity.is_refused) {
+            return Ok(Payee::Nobody);
+        }
         let Some(claim) = identities::verified_claim(tx, owner)? else { return Ok(Payee::Nobody) };
         if let Some(creator) = claim.creator() {
             return Ok(Payee::Own { creator, creator_uri: claim.creator_uri });

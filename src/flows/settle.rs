@@ -61,7 +61,8 @@ pub fn add_peer(tx: &mut Tx, close: &Close, uri: &str, inbox: &str, account: &st
     let outgoing = settlement::channel_with(tx, &peer, &owed_to_them, true)?;
     let incoming = settlement::channel_with(tx, &peer, &owed_to_us, false)?;
     if incoming.terms == "none" {
-        let minimum_transfer = Amount::from_units(currency.units_per_minor(), currency);
+        let minimum_transfer = close.instance.policy.minimum_transfer;
+        settlement::set_payee(tx, incoming.id, account, minimum_transfer)?;
         say(tx, close, &incoming, Body::Terms { account: account.to_owned(), minimum_transfer })?;
         settlement::set_terms(tx, incoming.id, "offered")?;
     }
@@ -184,7 +185,7 @@ pub struct Due {
 }
 
 /// What is to be paid now, channel by channel, oldest statement first. Reads only.
-pub fn due(tx: &mut Tx, now: Timestamp, minimum: Amount) -> Result<Vec<Due>, storage::Error> {
+pub fn due(tx: &mut Tx, now: Timestamp) -> Result<Vec<Due>, storage::Error> {
     let mut dues = Vec::new();
     for channel in settlement::channels(tx)? {
         if !channel.is_debtor || !channel.is_open() {
@@ -203,8 +204,8 @@ pub fn due(tx: &mut Tx, now: Timestamp, minimum: Amount) -> Result<Vec<Due>, sto
         let open = Amount::sum(statements.iter().map(|(_, payable)| Amount::from_units(*payable, currency)), currency)
             .ok_or_else(|| storage::Error::corrupt("open amount of", &channel.key))?;
         let total = open.floor_to_cent();
-        let is_too_small = minimum.currency() == currency && total.units() < minimum.units();
-        if total.is_positive() && !is_too_small {
+        // Less than the terms ask for is carried over: it delays the due date and merges nothing.
+        if total.is_positive() && open.units() >= channel.minimum_units {
             dues.push(Due { channel, statements, total });
         }
     }
@@ -214,10 +215,10 @@ pub fn due(tx: &mut Tx, now: Timestamp, minimum: Amount) -> Result<Vec<Due>, sto
 /// Announces the payment of everything that is due.
 ///
 /// - returns: the payments that were announced; a job brings them to the rail.
-pub fn pay_due(tx: &mut Tx, close: &Close, minimum: Amount) -> Result<Vec<Payment>, CloseError> {
+pub fn pay_due(tx: &mut Tx, close: &Close) -> Result<Vec<Payment>, CloseError> {
     ledger::lock(tx)?;
     let mut announced = Vec::new();
-    for Due { channel, statements, total } in due(tx, close.now, minimum)? {
+    for Due { channel, statements, total } in due(tx, close.now)? {
         announced.push(announce_payment(tx, close, &channel, &statements, total)?);
     }
     Ok(announced)
@@ -299,8 +300,14 @@ pub fn newly_overdue(tx: &mut Tx, now: Timestamp) -> Result<Vec<(Statement, Even
             State::Bound | State::Agreed | State::Paying if now >= month.overdue() => Event::BecameOverdue,
             _ => continue,
         };
-        // Less than a cent is never due.
-        if statement.open_units() >= channel.currency()?.units_per_minor() {
+        // Less than a cent is never due, and neither is what the terms let the debtor carry over.
+        let open: i64 = settlement::statements_of(tx, channel.id)?
+            .iter()
+            .filter(|other| other.state().is_ok_and(State::is_owed))
+            .map(Statement::open_units)
+            .sum();
+        let is_due = open >= channel.minimum_units.max(channel.currency()?.units_per_minor());
+        if is_due && statement.open_units() >= channel.currency()?.units_per_minor() {
             overdue.push((statement, event));
         }
     }

@@ -35,8 +35,7 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     }
     let now = node.now();
     let expired = node.write(move |tx| claim::expire(tx, now)).await?;
-    let minimum = node.config.settlement.minimum_transfer;
-    let announced = node.settle(move |tx, close| settle::pay_due(tx, close, minimum)).await?;
+    let announced = node.settle(|tx, close| settle::pay_due(tx, close)).await?;
     if !announced.is_empty() {
         fault::point("settle.announced");
     }
@@ -52,7 +51,7 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
 
 /// Whether a step is due. Reads only, so that an instance at rest does not write.
 pub async fn is_due(node: &Node) -> Result<bool, JobError> {
-    let (now, minimum) = (node.now(), node.config.settlement.minimum_transfer);
+    let now = node.now();
     Ok(node
         .db
         .read(move |tx| {
@@ -60,7 +59,7 @@ pub async fn is_due(node: &Node) -> Result<bool, JobError> {
                 close_month::is_due(tx, now)?
                     || !settle::expired(tx, now)?.is_empty()
                     || !storage::months::expired_shares(tx, now, 1)?.is_empty()
-                    || !settle::due(tx, now, minimum)?.is_empty()
+                    || !settle::due(tx, now)?.is_empty()
                     || !settle::newly_overdue(tx, now)?.is_empty(),
             )
         })

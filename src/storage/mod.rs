@@ -200,6 +200,7 @@ impl Database {
         };
         match tokio::task::spawn_blocking(run).await {
             Ok(outcome) => outcome,
+            Err(error) if error.is_cancelled() => Err(E::from(Error::Closed)),
             Err(error) => Err(E::from(Error::Panicked(error.to_string()))),
         }
     }

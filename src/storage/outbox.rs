@@ -238,12 +238,13 @@ pub fn cancel_waiting(tx: &mut Tx, activity_uri: &str) -> Result<usize> {
         .execute(db))?)
 }
 
-/// Makes waiting deliveries due now: when a peer is seen alive again, or the operator says so.
+/// Makes every delivery to a host due now that has not arrived, also those given up: the operator says so.
 pub fn retry_now(tx: &mut Tx, host: &str, now: Timestamp) -> Result<usize> {
     Ok(both!(tx, |db| diesel::update(deliveries::table)
         .filter(deliveries::host.eq(host))
-        .filter(deliveries::state.eq("waiting"))
-        .set(deliveries::next_at.eq(now.micros()))
+        .filter(deliveries::state.ne("delivered"))
+        .filter(deliveries::last_error.is_null().or(deliveries::last_error.ne("withdrawn")))
+        .set((deliveries::state.eq("waiting"), deliveries::next_at.eq(now.micros()), deliveries::lease_until.eq(0)))
         .execute(db))?)
 }
 

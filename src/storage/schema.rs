@@ -339,6 +339,16 @@ table! {
 }
 
 table! {
+    peer_commitments (id) {
+        id -> BigInt,
+        home_uri -> Text,
+        month -> Text,
+        digest -> Text,
+        body -> Text,
+    }
+}
+
+table! {
     peers (id) {
         id -> BigInt,
         uri -> Text,
@@ -361,6 +371,7 @@ table! {
         terms -> Text,
         frozen_because -> Nullable<Text>,
         payee_account -> Nullable<Text>,
+        minimum_units -> BigInt,
     }
 }
 
@@ -561,6 +572,7 @@ allow_tables_to_appear_in_same_query!(
     payment_parts,
     payments,
     payouts,
+    peer_commitments,
     peers,
     rail_cursors,
     rail_movements,

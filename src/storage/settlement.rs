@@ -6,7 +6,7 @@
 use diesel::prelude::*;
 
 use super::schema::{
-    channel_messages, channels, evidence, payment_parts, payments, peers, statement_lines, statements,
+    channel_messages, channels, evidence, payment_parts, payments, peer_commitments, peers, statement_lines, statements,
 };
 use super::{Error, Result, Tx};
 use crate::domain::id::{ChannelId, StatementId};
@@ -40,6 +40,10 @@ pub fn save_peer(tx: &mut Tx, uri: &str, host: &str, inbox: &str, state: &str, n
         .get_result(db))?)
 }
 
+pub fn peer_by_host(tx: &mut Tx, host: &str) -> Result<Option<Peer>> {
+    Ok(both!(tx, |db| peers::table.filter(peers::host.eq(host)).first(db).optional())?)
+}
+
 pub fn peer_by_uri(tx: &mut Tx, uri: &str) -> Result<Option<Peer>> {
     Ok(both!(tx, |db| peers::table.filter(peers::uri.eq(uri)).first(db).optional())?)
 }
@@ -65,6 +69,7 @@ pub struct ChannelRow {
     pub terms: String,
     pub frozen_because: Option<String>,
     pub payee_account: Option<String>,
+    pub minimum_units: i64,
 }
 
 impl ChannelRow {
@@ -93,6 +98,7 @@ pub fn channel_with(tx: &mut Tx, peer: &Peer, channel: &Channel, is_debtor: bool
             channels::currency.eq(channel.currency.as_str()),
             channels::is_debtor.eq(is_debtor),
             channels::terms.eq("none"),
+            channels::minimum_units.eq(0),
         ))
         .on_conflict(channels::key)
         .do_nothing()
@@ -117,9 +123,37 @@ pub fn set_terms(tx: &mut Tx, id: ChannelId, terms: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn set_payee_account(tx: &mut Tx, id: ChannelId, account: &str) -> Result<()> {
-    both!(tx, |db| diesel::update(channels::table.find(id.0)).set(channels::payee_account.eq(account)).execute(db))?;
+/// Notes what the creditor's terms say: where it is paid, and from which amount on.
+pub fn set_payee(tx: &mut Tx, id: ChannelId, account: &str, minimum: Amount) -> Result<()> {
+    both!(tx, |db| diesel::update(channels::table.find(id.0))
+        .set((channels::payee_account.eq(account), channels::minimum_units.eq(minimum.units())))
+        .execute(db))?;
     Ok(())
+}
+
+/// Keeps a peer's commitment. Another one for the same month is not kept: the first is returned instead.
+pub fn save_commitment(
+    tx: &mut Tx,
+    home_uri: &str,
+    month: Month,
+    digest: &str,
+    body: &str,
+) -> Result<Option<(String, String)>> {
+    both!(tx, |db| diesel::insert_into(peer_commitments::table)
+        .values((
+            peer_commitments::home_uri.eq(home_uri),
+            peer_commitments::month.eq(month.to_string()),
+            peer_commitments::digest.eq(digest),
+            peer_commitments::body.eq(body),
+        ))
+        .on_conflict_do_nothing()
+        .execute(db))?;
+    let stored: (String, String) = both!(tx, |db| peer_commitments::table
+        .filter(peer_commitments::home_uri.eq(home_uri))
+        .filter(peer_commitments::month.eq(month.to_string()))
+        .select((peer_commitments::digest, peer_commitments::body))
+        .first(db))?;
+    Ok(Some(stored).filter(|(stored, _)| stored != digest))
 }
 
 pub fn freeze_channel(tx: &mut Tx, id: ChannelId, because: &str) -> Result<()> {

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,7 +67,8 @@ impl Store {
     pub fn open(path: &Path, options: &Options) -> Result<Store> {
         let file = |source| Error::File { path: path.to_owned(), source };
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory).map_err(file)?;
+            // Keys and money: nobody else on the machine may read them.
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(file)?;
         }
         let lock = if options.is_writer { Some(lock_file(path)?) } else { None };
         check_header(path)?;

@@ -106,6 +106,7 @@ impl TestNode {
             currency: Currency::EUR,
             minimum_budget: eur("0.01"),
             minimum_payout: eur("10.00"),
+            minimum_transfer: eur("0.01"),
             unclaimed_expiry_months: 3,
             patron_fee_basis_points: 0,
             creator_fee_basis_points: 0,

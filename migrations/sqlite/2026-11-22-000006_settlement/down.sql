@@ -1,3 +1,4 @@
+DROP TABLE peer_commitments;
 DROP TABLE evidence;
 DROP TABLE payment_parts;
 DROP TABLE payments;

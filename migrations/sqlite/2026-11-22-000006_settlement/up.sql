@@ -22,7 +22,9 @@ CREATE TABLE channels (
     terms TEXT NOT NULL CHECK (terms IN ('none', 'offered', 'open')),
     frozen_because TEXT,
     -- Where the other side wants to be paid, from the terms.
-    payee_account TEXT
+    payee_account TEXT,
+    -- What the terms say is the smallest payment: less is carried, and never overdue.
+    minimum_units INTEGER NOT NULL
 ) STRICT;
 
 -- Every message of a channel, ours and theirs, with its bytes: the evidence.
@@ -105,4 +107,14 @@ CREATE TABLE evidence (
     second_body TEXT NOT NULL,
     found_at INTEGER NOT NULL,
     UNIQUE (kind, subject)
+) STRICT;
+
+-- What peers have committed to, as they signed it: the root under every statement that we accepted.
+CREATE TABLE peer_commitments (
+    id INTEGER PRIMARY KEY,
+    home_uri TEXT NOT NULL,
+    month TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (home_uri, month)
 ) STRICT;
