@@ -243,6 +243,15 @@ pub fn claim_by_token(tx: &mut Tx, token: &str) -> Result<Option<Claim>> {
     Ok(both!(tx, |db| claims::table.filter(claims::token.eq(token)).first(db).optional())?)
 }
 
+/// How many accounts are claimed by creators of this instance.
+pub fn count_claimed_here(tx: &mut Tx) -> Result<i64> {
+    Ok(both!(tx, |db| claims::table
+        .filter(claims::state.eq("verified"))
+        .filter(claims::creator_id.is_not_null())
+        .count()
+        .get_result(db))?)
+}
+
 /// The verified claim of an identity: its one beneficiary.
 pub fn verified_claim(tx: &mut Tx, identity: IdentityId) -> Result<Option<Claim>> {
     Ok(both!(tx, |db| claims::table
@@ -254,15 +263,6 @@ pub fn verified_claim(tx: &mut Tx, identity: IdentityId) -> Result<Option<Claim>
 
 pub fn claims_of_creator(tx: &mut Tx, creator: CreatorId) -> Result<Vec<Claim>> {
     Ok(both!(tx, |db| claims::table.filter(claims::creator_id.eq(creator.0)).order(claims::id).load(db))?)
-}
-
-/// How many accounts are claimed by creators of this instance.
-pub fn count_claimed_here(tx: &mut Tx) -> Result<i64> {
-    Ok(both!(tx, |db| claims::table
-        .filter(claims::state.eq("verified"))
-        .filter(claims::creator_id.is_not_null())
-        .count()
-        .get_result(db))?)
 }
 
 pub fn set_claim_state(tx: &mut Tx, claim: i64, state: &str, verified_at: Option<Timestamp>) -> Result<()> {
