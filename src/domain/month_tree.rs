@@ -83,7 +83,8 @@ pub fn build(seed: &Seed, shares: &[CountedShare]) -> Option<MonthTree> {
     order.sort_unstable();
 
     // Lines of a peer, by (creator, identity), or by the single like for one of an earlier month.
-    let mut lines: BTreeMap<String, BTreeMap<(String, String, String), Vec<usize>>> = BTreeMap::new();
+    type LineKey = (String, String, String);
+    let mut lines: BTreeMap<String, BTreeMap<LineKey, Vec<usize>>> = BTreeMap::new();
     let mut groups: BTreeMap<&str, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
     for (_, index) in &order {
         let share = &shares[*index];
@@ -121,7 +122,7 @@ pub fn build(seed: &Seed, shares: &[CountedShare]) -> Option<MonthTree> {
             };
             built.push((seed.order(&format!("{}\n{}\n{like}", line.creator, line.identity)), line));
         }
-        built.sort_by(|a, b| a.0.cmp(&b.0));
+        built.sort_by_key(|a| a.0);
         let built: Vec<Line> = built.into_iter().map(|(_, line)| line).collect();
         let peer_root = lines_root(&built)?;
         peers.insert(peer, PeerTree { lines: built, root: peer_root, path: Vec::new() });
@@ -134,7 +135,7 @@ pub fn build(seed: &Seed, shares: &[CountedShare]) -> Option<MonthTree> {
         for (name, indexes) in groups.get(kind).into_iter().flatten() {
             members.push((seed.order(name), leaves_root(indexes)?));
         }
-        members.sort_by(|a, b| a.0.cmp(&b.0));
+        members.sort_by_key(|a| a.0);
         if !members.is_empty() {
             let nodes: Vec<Node> = members.into_iter().map(|(_, node)| node).collect();
             children.push(group(kind, "", root(&nodes)?));

@@ -126,13 +126,13 @@ fn check_months(tx: &mut Tx, report: &mut Report) -> Result<(), storage::Error> 
         let sums: HashMap<i64, i64> = months::share_sums(tx, month)?.into_iter().collect();
         for budget in months::budgets_of_month(tx, month)?.into_iter().filter(|budget| budget.is_divided) {
             // Without flattrs the whole budget went back, and there are no shares.
-            if let Some(shares) = sums.get(&budget.patron_id.0) {
-                if shares + budget.fee_units != budget.reserved_units {
-                    report.problems.push(format!(
-                        "patron {} in {month}: shares of {shares} and a fee of {} units are not the budget of {}",
-                        budget.patron_id, budget.fee_units, budget.reserved_units
-                    ));
-                }
+            if let Some(shares) = sums.get(&budget.patron_id.0)
+                && shares + budget.fee_units != budget.reserved_units
+            {
+                report.problems.push(format!(
+                    "patron {} in {month}: shares of {shares} and a fee of {} units are not the budget of {}",
+                    budget.patron_id, budget.fee_units, budget.reserved_units
+                ));
             }
         }
     }

@@ -84,10 +84,10 @@ pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -
         published_at: seen.published_at,
     };
     let (object, is_new) = identities::save_object(tx, &seen, now)?;
-    if let Some(actor) = owner.and_then(|owner| owner.actor_id).filter(|_| is_new) {
-        if inbox::count_followers(tx, crate::domain::id::ActorId(actor))? > 0 {
-            outbox::push_event(tx, "create", &object.id.to_string(), now)?;
-        }
+    if let Some(actor) = owner.and_then(|owner| owner.actor_id).filter(|_| is_new)
+        && inbox::count_followers(tx, crate::domain::id::ActorId(actor))? > 0
+    {
+        outbox::push_event(tx, "create", &object.id.to_string(), now)?;
     }
     Ok(object)
 }

@@ -159,10 +159,10 @@ pub fn acknowledgement_taken(tx: &mut Tx, message_uri: &str) -> Result<(), stora
     let document: serde_json::Value =
         serde_json::from_str(&message.body).map_err(|_| storage::Error::corrupt("message", message_uri))?;
     let Ok(Message { body: Body::Accept { object, .. }, .. }) = message::read(&document) else { return Ok(()) };
-    if let Some(statement) = settlement::statement_by_answer(tx, &object)? {
-        if statement.state()? == State::Bound {
-            settlement::set_statement_state(tx, statement.id, State::Agreed)?;
-        }
+    if let Some(statement) = settlement::statement_by_answer(tx, &object)?
+        && statement.state()? == State::Bound
+    {
+        settlement::set_statement_state(tx, statement.id, State::Agreed)?;
     }
     Ok(())
 }

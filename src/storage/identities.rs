@@ -58,10 +58,10 @@ pub fn save_identity(tx: &mut Tx, seen: &SeenIdentity, now: Timestamp) -> Result
         identities::is_refused.eq(false),
     );
     Ok(both!(tx, |db| diesel::insert_into(identities::table)
-        .values((key, values.clone()))
+        .values((key, values))
         .on_conflict((identities::platform, identities::account))
         .do_update()
-        .set(values.clone())
+        .set(values)
         .get_result(db))?)
 }
 
@@ -158,10 +158,10 @@ pub fn save_object(tx: &mut Tx, seen: &SeenObject, now: Timestamp) -> Result<(Ob
     );
     let key = (objects::platform.eq(seen.object.platform().slug()), objects::object.eq(seen.object.object()));
     let object = both!(tx, |db| diesel::insert_into(objects::table)
-        .values((key, values.clone()))
+        .values((key, values))
         .on_conflict((objects::platform, objects::object))
         .do_update()
-        .set(values.clone())
+        .set(values)
         .get_result(db))?;
     Ok((object, is_new))
 }
