@@ -1,4 +1,4 @@
-//! Fault points: places between two steps at which a test may kill the process.
+//! Faults: how they are told, and fault points, places between two steps at which a test may kill the process.
 //!
 //! `FEDFLATTR_TEST_CRASH_AT=close.step#3` ends the process, without any cleanup, when it comes to the third passing of
 //! `close.step`. A server with a public domain refuses the variable. Without it a point costs one atomic load.
@@ -8,6 +8,20 @@ use std::sync::{Mutex, OnceLock};
 
 /// The variable that names the point; refused together with a public domain.
 pub const CRASH_VARIABLE: &str = "FEDFLATTR_TEST_CRASH_AT";
+
+/// An error with its causes, for a log or an operator: `what failed: why: why that`. A cause that is quoted is not repeated.
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
 
 struct Plan {
     name: String,

@@ -5,38 +5,47 @@
 //!
 //! Each layer uses only those above it; a tidy test (`src/tests/tidy.rs`) reads the imports and fails when one points up.
 
-/// What is true: pure rules over plain values.
+// What is true: pure rules over plain values.
 pub mod domain;
 
-/// What the operator chose: one TOML, environment, flags.
+// What the operator chose: one TOML, environment, flags.
 pub mod config;
 
-/// The one place that asks for the time.
+// The one place that asks for the time.
 pub mod clock;
 
-/// Places at which a test may kill the process.
+// How failures are told, and places at which a test may kill the process.
 pub mod fault;
 
-/// What we remember: Diesel on SQLite or PostgreSQL.
+// What we remember: Diesel on SQLite or PostgreSQL.
 pub mod storage;
 
-/// Eight platforms: one trait, one folder for each.
+// Eight platforms: one trait, one folder for each.
 pub mod bridges;
 
-/// Real money in and out: one trait, one file for each rail.
+// Real money in and out: one trait, one file for each rail.
 pub mod rails;
 
-/// What happens: one file for each verb.
+// What happens: one file for each verb.
 pub mod flows;
 
-/// ActivityPub: JSON to domain values and back; the gate, the inbox, the outbox, delivery.
+// ActivityPub: JSON to domain values and back; the gate, the inbox, the outbox, delivery.
 pub mod federation;
 
-/// When it happens: the loops that drive an instance.
+// When it happens: the loops that drive an instance.
 pub mod jobs;
 
-/// Who asks, over HTTP: ActivityPub, pages, the operator's socket.
+// Who asks, as the operator: one list of commands, by shell or socket.
+pub mod console;
+
+// Who asks, over HTTP: other servers and people.
 pub mod web;
 
-/// The platforms and a bank as local HTTP servers, for the demo and the tests.
+// The platforms and a bank as local HTTP servers, for the demo and the tests.
 pub mod sandbox;
+
+// Who asks, by command line: `fedflattr <noun> <verb>`.
+pub mod cli;
+
+#[cfg(test)]
+mod tests;

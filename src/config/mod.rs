@@ -4,7 +4,7 @@
 //! value of the wrong form or an unsafe combination is refused, all of them in one report. Code receives the section
 //! that it needs, never the whole.
 //!
-//! Every key is described once, in [`table`]. A value passes through `sources` (collect), `setting` (parse) and `check`
+//! Every key is described once, in `table`. A value passes through `sources` (collect), `setting` (parse) and `check`
 //! (compare); `example` writes the commented file. For operators: docs/configuration.md.
 
 mod check;

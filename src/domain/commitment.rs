@@ -7,6 +7,8 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::hmac;
 
+use super::time::Month;
+
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
 
@@ -38,12 +40,18 @@ fn text(text: &str) -> Vec<u8> {
     [&length.to_be_bytes(), text.as_bytes()].concat()
 }
 
-/// The secret that blinds a month's leaves: 32 random bytes, stored in the first stage of the close.
+/// The secret that blinds a month's leaves: 32 bytes that nobody else can guess, stored in the first stage of the close.
 pub struct Seed(hmac::Key);
 
 impl Seed {
     pub fn new(bytes: &[u8; 32]) -> Seed {
         Seed(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// The seed of one month, from a secret of the instance: another for each month, and the same when the stage that stores
+    /// it is repeated after a crash.
+    pub fn for_month(secret: &[u8; 32], month: Month) -> [u8; 32] {
+        Seed::new(secret).derive("fedflattr/seed/1", &month.to_string())
     }
 
     fn derive(&self, purpose: &str, key: &str) -> Hash {

@@ -72,6 +72,9 @@ pub fn lines_root(lines: &[Line]) -> Option<Node> {
     root(&lines.iter().map(Line::subtotal).collect::<Vec<Node>>())
 }
 
+/// Creator, external identity, and for a like of an earlier month the text of its key.
+type LineKey = (String, String, String);
+
 /// Builds the tree of one currency.
 ///
 /// - `shares`: each once, in any order; all of one currency.
@@ -83,7 +86,6 @@ pub fn build(seed: &Seed, shares: &[CountedShare]) -> Option<MonthTree> {
     order.sort_unstable();
 
     // Lines of a peer, by (creator, identity), or by the single like for one of an earlier month.
-    type LineKey = (String, String, String);
     let mut lines: BTreeMap<String, BTreeMap<LineKey, Vec<usize>>> = BTreeMap::new();
     let mut groups: BTreeMap<&str, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
     for (_, index) in &order {
@@ -122,7 +124,7 @@ pub fn build(seed: &Seed, shares: &[CountedShare]) -> Option<MonthTree> {
             };
             built.push((seed.order(&format!("{}\n{}\n{like}", line.creator, line.identity)), line));
         }
-        built.sort_by_key(|a| a.0);
+        built.sort_by_key(|(order, _)| *order);
         let built: Vec<Line> = built.into_iter().map(|(_, line)| line).collect();
         let peer_root = lines_root(&built)?;
         peers.insert(peer, PeerTree { lines: built, root: peer_root, path: Vec::new() });
@@ -135,7 +137,7 @@ pub fn build(seed: &Seed, shares: &[CountedShare]) -> Option<MonthTree> {
         for (name, indexes) in groups.get(kind).into_iter().flatten() {
             members.push((seed.order(name), leaves_root(indexes)?));
         }
-        members.sort_by_key(|a| a.0);
+        members.sort_by_key(|(order, _)| *order);
         if !members.is_empty() {
             let nodes: Vec<Node> = members.into_iter().map(|(_, node)| node).collect();
             children.push(group(kind, "", root(&nodes)?));

@@ -113,8 +113,10 @@ pub fn step(state: State, event: Event) -> Result<State, IllegalStep> {
         (Offered | Bound, Acknowledged) => Agreed,
         (Offered, Rejected | Withdrawn) => Voided,
         (Bound | Agreed | Overdue | Defaulted, PaymentNoticed) => Paying,
-        (Paying, ReceivedInFull) => Settled,
+        // Money may come after the date at which it was missed.
+        (Paying | Overdue | Defaulted, ReceivedInFull) => Settled,
         (Paying, ReceivedInPart) => Agreed,
+        (Overdue | Defaulted, ReceivedInPart) => state,
         (Bound | Agreed | Paying, BecameOverdue) => Overdue,
         (Overdue, BecameDefaulted) => Defaulted,
         // What is repeated is harmless.
@@ -187,6 +189,8 @@ mod tests {
         assert_eq!(road(&creditor), Ok(State::Settled));
         assert_eq!(road(&[Withdrawn, Withdrawn]), Ok(State::Voided));
         assert_eq!(road(&[AcceptedInTime, PaymentNoticed, ReceivedInPart]), Ok(State::Agreed));
+        assert_eq!(road(&[AcceptedInTime, PaymentNoticed, BecameOverdue, ReceivedInFull]), Ok(State::Settled));
+        assert_eq!(road(&[AcceptedInTime, PaymentNoticed, BecameOverdue, ReceivedInPart]), Ok(State::Overdue));
     }
 
     #[test]

@@ -79,8 +79,7 @@ pub async fn deliver_due(node: &Node) -> Result<usize, storage::Error> {
     let now = node.now();
     let lease = now.plus(Duration::from_secs(2 * node.config.federation.fetch_timeout_seconds));
     let limit = i64::from(node.config.federation.delivery_workers);
-    let is_open = node.db.read(move |tx| outbox::has_due(tx, now)).await?;
-    if !is_open {
+    if node.db.read(move |tx| outbox::count_due(tx, now)).await? == 0 {
         return Ok(0);
     }
     let due = node.db.write(move |tx| outbox::lease_due(tx, now, lease, limit)).await?;

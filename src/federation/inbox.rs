@@ -88,13 +88,13 @@ async fn process(federation: &Federation, row: InboxRow) -> Result<(), storage::
             node.db.write(move |tx| inbox::postpone(tx, id, &reason, next_at)).await
         }
         Err(ProcessError::Storage(error)) if attempts + 1 < ATTEMPTS_MAX => {
-            tracing::error!(activity = %uri, "{uri} could not be processed: {error}");
+            tracing::error!(activity = %uri, "{uri} could not be processed: {}", crate::fault::explain(&error));
             let (reason, next_at) = (error.to_string(), now.plus(Duration::from_secs(1 << attempts.clamp(0, 12))));
             node.db.write(move |tx| inbox::postpone(tx, id, &reason, next_at)).await
         }
         Err(error) => {
             let reason = match &error {
-                ProcessError::Storage(cause) => cause.to_string(),
+                ProcessError::Storage(cause) => crate::fault::explain(cause),
                 other => other.to_string(),
             };
             tracing::warn!(activity = %uri, "{uri} was set aside: {reason}");

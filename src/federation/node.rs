@@ -57,6 +57,8 @@ pub struct LocalKeys {
     pub request: RequestSigner,
     /// Signs documents (Ed25519, evidence).
     pub document: SigningKey,
+    /// The seed of the Ed25519 key: what other secrets of the actor are derived from.
+    pub secret: [u8; 32],
 }
 
 /// This instance. Cheap to clone.
@@ -158,9 +160,8 @@ impl Node {
     {
         let node = self.clone();
         let now = self.now();
-        let seed = *generate_seed().map_err(|error| E::from(storage::Error::Panicked(error.to_string())))?.expose();
         self.write(move |tx| {
-            let close = Close { instance: &node.instance, signer: &node.keys.document, now, seed };
+            let close = Close { instance: &node.instance, signer: &node.keys.document, now, secret: node.keys.secret };
             flow(tx, &close)
         })
         .await
@@ -293,6 +294,7 @@ async fn make_or_read_keys(db: &Database, actor: &Actor) -> Result<LocalKeys, St
     let key_id = Url::parse(&actor.rsa_key_id).map_err(|_| storage::Error::corrupt("key id", &actor.rsa_key_id))?;
     Ok(LocalKeys {
         request: RequestSigner::new(&key_id, pair),
+        secret: seed,
         document: SigningKey::from_seed(&Seed::from_bytes(seed), format!("{}#ed25519-key", actor.uri)),
     })
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::commitment::Seed;
 use crate::domain::flattr;
 use crate::domain::id::IdentityId;
 use crate::domain::identity::ObjectRef;
@@ -17,7 +18,7 @@ use crate::domain::time::{Month, Timestamp};
 use crate::flows::payee::{Payee, Payees, waits_for};
 use crate::flows::{Instance, Policy, commit_month};
 use crate::storage::ledger::{self, PostError};
-use crate::storage::months::{self, CountingFlattr, MonthBudget, Outcome, Share};
+use crate::storage::months::{self, CountingFlattr, MonthBudget, MonthRow, Outcome, Share};
 use crate::storage::{self, Tx, flow_error, identities, inbox, people};
 
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +47,8 @@ pub struct Close<'a> {
     pub instance: &'a Instance,
     pub signer: &'a SigningKey,
     pub now: Timestamp,
-    /// 32 random bytes; used by the one step that stores them.
-    pub seed: [u8; 32],
+    /// A secret of the instance, from which the seed of each month comes.
+    pub secret: [u8; 32],
 }
 
 /// What a step did, or for what it waits.
@@ -66,28 +67,49 @@ pub enum Progress {
 /// Patrons that one transaction handles: enough to be quick, few enough to keep the writer free.
 const BATCH: i64 = 100;
 
+/// The month that is to be closed next, and its row when it is past its cut-off.
+fn current(tx: &mut Tx) -> Result<Option<(Month, Option<MonthRow>)>, storage::Error> {
+    let mut rows = months::months(tx)?;
+    if let Some(open) = rows.iter().position(|row| row.stage != "closed") {
+        let row = rows.swap_remove(open);
+        return Ok(Some((row.month()?, Some(row))));
+    }
+    Ok(match rows.last() {
+        Some(last) => Some((last.month()?.next(), None)),
+        None => {
+            let first = people::patrons_after(tx, crate::domain::id::PatronId(0), 1)?;
+            first.first().map(|first| (Month::containing(Timestamp::from_micros(first.created_at)), None))
+        }
+    })
+}
+
+/// Whether a step is due. Reads only.
+pub fn is_due(tx: &mut Tx, now: Timestamp) -> Result<bool, storage::Error> {
+    Ok(match current(tx)? {
+        None => false,
+        Some((month, None)) => now >= month.cut_off(),
+        Some((month, Some(row))) => row.stage != "cut_off" || now >= month.freeze(),
+    })
+}
+
 /// Does the next step of the oldest month that is not closed.
 pub fn step(tx: &mut Tx, close: &Close) -> Result<Progress, CloseError> {
-    let open = months::months(tx)?;
-    let Some(row) = open.iter().find(|row| row.stage != "closed") else {
-        let month = match open.last() {
-            Some(last) => last.month()?.next(),
-            None => match people::patrons_after(tx, crate::domain::id::PatronId(0), 1)?.first() {
-                Some(first) => Month::containing(Timestamp::from_micros(first.created_at)),
-                None => return Ok(Progress::Idle),
-            },
-        };
-        if close.now < month.cut_off() {
-            return Ok(Progress::Waiting { month, until: month.cut_off() });
+    // Several processes may share a database: whoever comes second must see what the first has done.
+    ledger::lock(tx)?;
+    let (month, row) = match current(tx)? {
+        None => return Ok(Progress::Idle),
+        Some((month, None)) => {
+            if close.now < month.cut_off() {
+                return Ok(Progress::Waiting { month, until: month.cut_off() });
+            }
+            months::advance(tx, month, None, "cutting")?;
+            return Ok(Progress::Done { month, step: "cut-off begun" });
         }
-        months::advance(tx, month, None, "cutting")?;
-        return Ok(Progress::Done { month, step: "cut-off begun" });
+        Some((month, Some(row))) => (month, row),
     };
-    let month = row.month()?;
     let done = |step| Ok(Progress::Done { month, step });
     match row.stage.as_str() {
         "cutting" => {
-            ledger::lock(tx)?;
             if reserve_budgets(tx, close, month, row.cursor)? {
                 return done("budgets reserved");
             }
@@ -102,12 +124,11 @@ pub fn step(tx: &mut Tx, close: &Close) -> Result<Progress, CloseError> {
             if open > 0 {
                 return Ok(Progress::WaitingForInbox { month, open });
             }
-            months::save_seed(tx, month, &close.seed)?;
+            months::save_seed(tx, month, &Seed::for_month(&close.secret, month))?;
             months::advance(tx, month, Some("cut_off"), "dividing")?;
             done("frozen")
         }
         "dividing" => {
-            ledger::lock(tx)?;
             let budgets = months::undivided_budgets(tx, month, BATCH)?;
             for budget in &budgets {
                 divide(tx, close, month, budget)?;
@@ -119,7 +140,6 @@ pub fn step(tx: &mut Tx, close: &Close) -> Result<Progress, CloseError> {
             done("divided")
         }
         "divided" => {
-            ledger::lock(tx)?;
             commit_month::commit(tx, close, month)?;
             months::advance(tx, month, Some("divided"), "closed")?;
             done("committed")

@@ -16,13 +16,13 @@ use crate::domain::proof;
 use crate::domain::settlement::{Channel, host_of};
 use crate::domain::statement::write_commitment;
 use crate::domain::time::Month;
-use crate::flows::Instance;
 use crate::flows::close_month::{Close, CloseError, object_ref};
 use crate::flows::payee::{Payee, Payees, waits_for};
 use crate::flows::settle;
+use crate::flows::{Instance, Policy};
 use crate::storage::months::{self, Outcome, ShareDetail};
 use crate::storage::settlement::{NewLine, NewStatement};
-use crate::storage::{self, Tx, ledger, outbox, people, settlement};
+use crate::storage::{self, Tx, identities, ledger, outbox, people, settlement};
 
 /// Address of a month's commitment, which anybody may read.
 pub fn commitment_uri(instance: &Instance, month: Month) -> String {
@@ -37,7 +37,8 @@ struct Counted {
 
 /// Writes the month's commitment and offers a statement to every peer that is owed something.
 pub fn commit(tx: &mut Tx, close: &Close, month: Month) -> Result<(), CloseError> {
-    release_to_peers(tx, close, month)?;
+    redirect(tx, close, month)?;
+    release_waiting(tx, close, month)?;
     let row = months::month(tx, month)?.ok_or_else(|| storage::Error::corrupt("month", month))?;
     let seed: [u8; 32] =
         row.seed.and_then(|seed| seed.try_into().ok()).ok_or_else(|| storage::Error::corrupt("seed of", month))?;
@@ -65,17 +66,77 @@ pub fn commit(tx: &mut Tx, close: &Close, month: Month) -> Result<(), CloseError
     Ok(())
 }
 
-/// Shares that waited for a creator who has since claimed at a peer go into this month's statement.
-fn release_to_peers(tx: &mut Tx, close: &Close, month: Month) -> Result<(), CloseError> {
-    let mut released = Vec::new();
+/// Claims and channels may change between the division and this step: what was set aside for a peer and cannot go there
+/// any more goes to the creator's account here, or waits.
+fn redirect(tx: &mut Tx, close: &Close, month: Month) -> Result<(), CloseError> {
+    let mut entry = Entry::new(format!("redirect/{month}"), Kind::Division, close.now);
+    let mut payees: HashMap<Currency, Payees> = HashMap::new();
+    for detail in months::shares_of_month(tx, month)? {
+        let share = &detail.share;
+        if share.outcome()? != Outcome::Stated {
+            continue;
+        }
+        let (amount, patron) = (share.amount()?, crate::domain::id::PatronId(share.patron_id));
+        let owner = share.identity_id.map(IdentityId);
+        let payees = payees.entry(amount.currency()).or_insert_with(|| Payees::new(close.instance, amount.currency()));
+        let (outcome, account) = match payees.of(tx, owner)? {
+            Payee::Peer { .. } => continue,
+            Payee::Own { creator, .. } => (Outcome::Paid, Account::CreatorAvailable(creator)),
+            Payee::Nobody => {
+                let held = waits_for(tx, owner, &detail.platform, &detail.object)?;
+                (Outcome::Held, Account::PatronHeld(patron, held))
+            }
+        };
+        months::set_outcome(tx, &[share.flattr_id], Outcome::Stated, outcome, None, None)?;
+        if amount.is_positive() {
+            entry = entry.transfer(Account::PatronReserved(patron, month), account.clone(), amount);
+            let fee = Policy::fee(amount, close.instance.policy.creator_fee_basis_points);
+            if outcome == Outcome::Paid && fee.is_positive() {
+                entry = entry.transfer(account, Account::FeeCreator, fee);
+            }
+        }
+    }
+    if !entry.transfers.is_empty() {
+        ledger::post(tx, &entry)?;
+    }
+    Ok(())
+}
+
+/// Shares that waited for a creator who has since claimed at a peer go into this month's statement. Those that came back
+/// from a statement while the creator moved here are released: no claim will ask for them again.
+fn release_waiting(tx: &mut Tx, close: &Close, month: Month) -> Result<(), CloseError> {
+    let (mut released, mut own) = (Vec::new(), Vec::new());
+    let mut entry = Entry::new(format!("release/{month}"), Kind::Release, close.now);
     let mut payees: HashMap<Currency, Payees> = HashMap::new();
     for share in months::held_before(tx, month)? {
         let currency = share.amount()?.currency();
         let payees = payees.entry(currency).or_insert_with(|| Payees::new(close.instance, currency));
         let is_due = share.expires_at <= month.freeze().micros();
-        if matches!(payees.of(tx, share.identity_id.map(IdentityId))?, Payee::Peer { .. }) && !is_due {
-            released.push(share.flattr_id);
+        let owner = share.identity_id.map(IdentityId);
+        match payees.of(tx, owner)? {
+            Payee::Peer { .. } if !is_due => released.push(share.flattr_id),
+            Payee::Own { creator, .. } if !is_due => {
+                own.push(share.flattr_id);
+                let amount = share.amount()?;
+                if amount.is_positive() {
+                    let held = waits_for(tx, owner, "", "")?;
+                    let patron = crate::domain::id::PatronId(share.patron_id);
+                    let available = Account::CreatorAvailable(creator);
+                    entry = entry.transfer(Account::PatronHeld(patron, held), available.clone(), amount);
+                    let fee = Policy::fee(amount, close.instance.policy.creator_fee_basis_points);
+                    if fee.is_positive() {
+                        entry = entry.transfer(available, Account::FeeCreator, fee);
+                    }
+                }
+            }
+            Payee::Peer { .. } | Payee::Own { .. } | Payee::Nobody => {}
         }
+    }
+    if !entry.transfers.is_empty() {
+        ledger::post(tx, &entry)?;
+    }
+    if !own.is_empty() {
+        months::set_outcome(tx, &own, Outcome::Held, Outcome::Released, None, Some(month))?;
     }
     if !released.is_empty() {
         months::set_outcome(tx, &released, Outcome::Held, Outcome::Stated, None, Some(month))?;
@@ -153,10 +214,16 @@ fn place(
         Outcome::Held => Place::Carried(waits),
         Outcome::Returned => Place::Returned(waits),
         Outcome::Paid | Outcome::Stated | Outcome::Released => {
-            let (peer, creator) = match payees.of(tx, owner)? {
-                Payee::Own { creator_uri, .. } => (instance.uri(), creator_uri),
-                Payee::Peer { home_uri, creator_uri } => (home_uri, creator_uri),
-                Payee::Nobody => return Err(storage::Error::corrupt("payee of flattr", share.flattr_id)),
+            let no_payee = || storage::Error::corrupt("payee of flattr", share.flattr_id);
+            let (peer, creator) = if outcome == Outcome::Stated {
+                match payees.of(tx, owner)? {
+                    Payee::Peer { home_uri, creator_uri } => (home_uri, creator_uri),
+                    Payee::Own { .. } | Payee::Nobody => return Err(no_payee()),
+                }
+            } else {
+                // Paid here and now with whoever it belonged to; the claim may have moved to a peer since.
+                let claim = identities::last_own_claim(tx, owner.ok_or_else(no_payee)?)?.ok_or_else(no_payee)?;
+                (instance.uri(), claim.creator_uri)
             };
             let origin = (of_month != month).then_some(of_month);
             Place::Creator { peer, creator, identity: waits, origin }

@@ -126,6 +126,10 @@ pub fn hear(
         }
     };
     let channel = settlement::channel_with(tx, &peer, &envelope.channel, is_debtor)?;
+    // Channels are named by hosts: another actor of the same host must not speak in the instance's own.
+    if channel.debtor_uri != envelope.channel.debtor || channel.creditor_uri != envelope.channel.creditor {
+        return Err(HearError::NotOurs(channel.key));
+    }
     let digest = proof::digest(document);
     if let Some(known) = known_message(tx, &channel, envelope.sequence)? {
         if known.digest == digest {
@@ -160,6 +164,9 @@ pub fn record_equivocation(tx: &mut Tx, document: &Value, now: Timestamp) -> Res
     let sequence = message.envelope.sequence;
     let Some(channel) = settlement::channel_by_key(tx, &key)? else { return Ok(false) };
     let Some(known) = known_message(tx, &channel, sequence)? else { return Ok(false) };
+    if known.digest == proof::digest(document) {
+        return Ok(false);
+    }
     let subject = format!("{key}/{}/{sequence}", host_of(&message.envelope.sender));
     let is_new = settlement::save_evidence(tx, "equivocation", &subject, &known.body, &document.to_string(), now)?;
     settlement::freeze_channel(tx, channel.id, &format!("equivocation at message {sequence}"))?;
@@ -206,14 +213,21 @@ impl Hearing<'_> {
             }
             Body::Void { object, object_digest } => {
                 self.only("the debtor", !self.channel.is_debtor)?;
-                let statement = settlement::statement_by_uri(tx, object)?
+                let message = settlement::message_by_uri(tx, object)?
+                    .filter(|message| message.channel_id == self.channel.id && message.kind == "statement")
                     .ok_or_else(|| HearError::UnknownObject(object.clone()))?;
-                if statement.digest != *object_digest {
+                if message.digest != *object_digest {
                     return Err(HearError::OtherContent(object.clone()));
                 }
-                step(statement.state()?, Event::Withdrawn)?;
-                settle::void(tx, self.close.now, &statement, &self.channel, Event::Withdrawn)?;
-                format!("statement of {} withdrawn", statement.month)
+                match settlement::statement_by_uri(tx, object)? {
+                    Some(statement) => {
+                        step(statement.state()?, Event::Withdrawn)?;
+                        settle::void(tx, self.close.now, &statement, &self.channel, Event::Withdrawn)?;
+                        format!("statement of {} withdrawn", statement.month)
+                    }
+                    // Our Reject and their void have crossed.
+                    None => "a statement that we had rejected was withdrawn".to_owned(),
+                }
             }
             Body::Payment { parts, total, .. } => self.payment(tx, parts, *total)?,
             Body::Receipt { object, object_digest, parts, .. } => self.receipt(tx, object, object_digest, parts)?,
@@ -436,7 +450,8 @@ impl Hearing<'_> {
                 .filter(|statement| statement.channel_id == self.channel.id)
                 .ok_or_else(|| HearError::UnknownObject(part.obligation.clone()))?;
             let is_twice = covered.iter().any(|(id, _)| *id == statement.id);
-            if is_twice || part.amount.units() > statement.open_units() || !part.amount.is_positive() {
+            let payable = statement.open_units() - settlement::in_flight_units(tx, statement.id)?;
+            if is_twice || part.amount.units() > payable {
                 return Err(HearError::BadParts);
             }
             let state = step(statement.state()?, Event::PaymentNoticed)?;
@@ -479,17 +494,34 @@ impl Hearing<'_> {
         if payment.state != "debited" {
             settle::book_payment_sent(tx, &payment, self.close.now)?;
         }
-        let offered = settlement::parts_of(tx, payment.id)?;
+        let mut came: BTreeMap<&str, Amount> = BTreeMap::new();
         for part in parts {
-            let statement = settlement::statement_by_digest(tx, &part.obligation)?
-                .filter(|statement| {
-                    offered.iter().any(|(id, units)| *id == statement.id && part.amount.units() <= *units)
-                })
-                .ok_or(HearError::BadParts)?;
-            settlement::add_paid(tx, statement.id, part.amount.units())?;
-            let is_full = statement.open_units() == part.amount.units();
+            if came.insert(&part.obligation, part.amount).is_some() {
+                return Err(HearError::BadParts);
+            }
+        }
+        let mut missing = 0;
+        for (id, units) in settlement::parts_of(tx, payment.id)? {
+            let statement = settlement::statement(tx, id)?.ok_or_else(|| storage::Error::corrupt("statement", id))?;
+            let amount = came.remove(statement.digest.as_str()).map_or(0, Amount::units);
+            if amount > units {
+                return Err(HearError::BadParts);
+            }
+            missing += units - amount;
+            settlement::add_paid(tx, id, amount)?;
+            let is_full = statement.open_units() == amount;
             let event = if is_full { Event::ReceivedInFull } else { Event::ReceivedInPart };
-            settlement::set_statement_state(tx, statement.id, step(statement.state()?, event)?)?;
+            settlement::set_statement_state(tx, id, step(statement.state()?, event)?)?;
+        }
+        if !came.is_empty() {
+            return Err(HearError::BadParts);
+        }
+        if missing > 0 {
+            // The whole payment has left our bank. What did not arrive is owed still, and is the rail's cost to us.
+            let missing = Amount::from_units(missing, self.channel.currency()?);
+            let entry = Entry::new(format!("payment/{}/short", payment.reference), Kind::PaymentSent, self.close.now);
+            let due_to = Account::DueTo(host_of(&self.channel.creditor_uri).to_owned());
+            ledger::post(tx, &entry.transfer(Account::RailCost, due_to, missing))?;
         }
         Ok(format!("receipt for {}", payment.amount()?))
     }

@@ -61,7 +61,7 @@ pub fn request(
     let available = Account::CreatorAvailable(creator.id);
     let amount = ledger::balance(tx, &available, currency)?.free().floor_to_cent();
     let minimum = instance.policy.minimum_payout;
-    if amount.units() < minimum.units() {
+    if amount.units() < minimum.units() || !amount.is_positive() {
         return Err(PayOutError::BelowMinimum { available: amount, minimum });
     }
     let number = ledger::head(tx)?.sequence + 1;

@@ -96,12 +96,16 @@ fn discharge(
     let mut released: BTreeMap<i64, i64> = BTreeMap::new();
     for (statement, units) in settlement::parts_of(tx, payment.id)? {
         let units = units.min(left);
-        if units == 0 {
-            continue;
-        }
         left -= units;
         let statement =
             settlement::statement(tx, statement)?.ok_or_else(|| storage::Error::corrupt("statement", statement))?;
+        if units == 0 {
+            // Announced and not come: it is owed as before, and can be paid again.
+            let state = step(statement.state()?, Event::ReceivedInPart)
+                .map_err(|error| storage::Error::corrupt("statement", error))?;
+            settlement::set_statement_state(tx, statement.id, state)?;
+            continue;
+        }
         let amount = Amount::from_units(units, covered.currency());
         pay_lines(tx, close.instance, &statement, amount, &mut released)?;
         settlement::add_paid(tx, statement.id, units)?;

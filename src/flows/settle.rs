@@ -84,21 +84,30 @@ pub fn accept_terms(tx: &mut Tx, close: &Close, channel: &ChannelRow) -> Result<
     Ok(())
 }
 
+/// Statements of ours that nobody accepted in time. Reads only.
+pub fn expired(tx: &mut Tx, now: Timestamp) -> Result<Vec<(Statement, ChannelRow)>, storage::Error> {
+    let mut expired = Vec::new();
+    for (statement, channel) in settlement::statements_in(tx, &[State::Offered])? {
+        if channel.is_debtor && now > statement.month()?.accept_deadline() {
+            expired.push((statement, channel));
+        }
+    }
+    Ok(expired)
+}
+
 /// Takes back the statements that nobody accepted in time; their lines are held again with their first expiry.
 ///
 /// - returns: the months of the statements that were voided.
 pub fn void_expired(tx: &mut Tx, close: &Close) -> Result<Vec<String>, CloseError> {
     ledger::lock(tx)?;
     let mut voided = Vec::new();
-    for (statement, channel) in settlement::statements_in(tx, &[State::Offered])? {
-        if channel.is_debtor && close.now > statement.month()?.accept_deadline() {
-            let body = Body::Void { object: statement.uri.clone(), object_digest: statement.digest.clone() };
-            say(tx, close, &channel, body)?;
-            // The void takes the place of the statement, which must not arrive after it.
-            outbox::cancel_waiting(tx, &statement.uri)?;
-            void(tx, close.now, &statement, &channel, Event::Withdrawn)?;
-            voided.push(statement.month);
-        }
+    for (statement, channel) in expired(tx, close.now)? {
+        let body = Body::Void { object: statement.uri.clone(), object_digest: statement.digest.clone() };
+        say(tx, close, &channel, body)?;
+        // The void takes the place of the statement, which must not arrive after it.
+        outbox::cancel_waiting(tx, &statement.uri)?;
+        void(tx, close.now, &statement, &channel, Event::Withdrawn)?;
+        voided.push(statement.month);
     }
     Ok(voided)
 }
@@ -167,32 +176,49 @@ pub fn acknowledgement_taken(tx: &mut Tx, message_uri: &str) -> Result<(), stora
     Ok(())
 }
 
-/// Announces the payment of everything that is due in a channel, oldest first, in whole cents.
-///
-/// - returns: the payments that were announced; a job brings them to the rail.
-pub fn pay_due(tx: &mut Tx, close: &Close, minimum: Amount) -> Result<Vec<Payment>, CloseError> {
-    ledger::lock(tx)?;
-    let mut announced = Vec::new();
+/// What is due to one peer: statements with what is payable of each, and their sum in whole cents.
+pub struct Due {
+    channel: ChannelRow,
+    statements: Vec<(Statement, i64)>,
+    total: Amount,
+}
+
+/// What is to be paid now, channel by channel, oldest statement first. Reads only.
+pub fn due(tx: &mut Tx, now: Timestamp, minimum: Amount) -> Result<Vec<Due>, storage::Error> {
+    let mut dues = Vec::new();
     for channel in settlement::channels(tx)? {
         if !channel.is_debtor || !channel.is_open() {
             continue;
         }
         let currency = channel.currency()?;
-        let mut due = Vec::new();
+        let mut statements = Vec::new();
         for statement in settlement::statements_of(tx, channel.id)? {
             let state = statement.state()?;
-            let is_payable = state.is_owed() && state != State::Paying;
-            if is_payable && statement.due_at <= close.now.micros() && statement.open_units() > 0 {
-                due.push(statement);
+            // Whatever the state says (an unanswered payment may be overdue), money in flight is never sent again.
+            let payable = statement.open_units() - settlement::in_flight_units(tx, statement.id)?;
+            if state.is_owed() && statement.due_at <= now.micros() && payable > 0 {
+                statements.push((statement, payable));
             }
         }
-        let open = Amount::sum(due.iter().map(|s| Amount::from_units(s.open_units(), currency)), currency)
+        let open = Amount::sum(statements.iter().map(|(_, payable)| Amount::from_units(*payable, currency)), currency)
             .ok_or_else(|| storage::Error::corrupt("open amount of", &channel.key))?;
         let total = open.floor_to_cent();
-        if !total.is_positive() || (minimum.currency() == currency && total.units() < minimum.units()) {
-            continue;
+        let is_too_small = minimum.currency() == currency && total.units() < minimum.units();
+        if total.is_positive() && !is_too_small {
+            dues.push(Due { channel, statements, total });
         }
-        announced.push(announce_payment(tx, close, &channel, &due, total)?);
+    }
+    Ok(dues)
+}
+
+/// Announces the payment of everything that is due.
+///
+/// - returns: the payments that were announced; a job brings them to the rail.
+pub fn pay_due(tx: &mut Tx, close: &Close, minimum: Amount) -> Result<Vec<Payment>, CloseError> {
+    ledger::lock(tx)?;
+    let mut announced = Vec::new();
+    for Due { channel, statements, total } in due(tx, close.now, minimum)? {
+        announced.push(announce_payment(tx, close, &channel, &statements, total)?);
     }
     Ok(announced)
 }
@@ -201,14 +227,14 @@ fn announce_payment(
     tx: &mut Tx,
     close: &Close,
     channel: &ChannelRow,
-    due: &[Statement],
+    due: &[(Statement, i64)],
     total: Amount,
 ) -> Result<Payment, CloseError> {
     let mut left = total.units();
     let mut parts = Vec::new();
     let mut covered = Vec::new();
-    for statement in due {
-        let units = statement.open_units().min(left);
+    for (statement, payable) in due {
+        let units = (*payable).min(left);
         if units > 0 {
             let amount = Amount::from_units(units, total.currency());
             parts.push(ObligationPart { obligation: statement.digest.clone(), amount });
@@ -218,7 +244,7 @@ fn announce_payment(
     }
     let body = Body::Payment { parts, total, rail: RAIL.to_owned() };
     let message = say(tx, close, channel, body)?;
-    for statement in due {
+    for (statement, _) in due {
         if covered.iter().any(|(id, _)| *id == statement.id) {
             let state = step(statement.state()?, Event::PaymentNoticed)
                 .map_err(|error| storage::Error::corrupt("statement", error))?;
@@ -262,23 +288,32 @@ pub fn book_payment_sent(tx: &mut Tx, payment: &Payment, now: Timestamp) -> Resu
     Ok(())
 }
 
-/// Marks what was not paid in time, on either side.
-pub fn mark_overdue(tx: &mut Tx, now: Timestamp) -> Result<usize, storage::Error> {
-    let mut marked = 0;
+/// What was not paid in time, on either side, with what it becomes. Reads only.
+pub fn newly_overdue(tx: &mut Tx, now: Timestamp) -> Result<Vec<(Statement, Event)>, storage::Error> {
+    let mut overdue = Vec::new();
     let owed = [State::Bound, State::Agreed, State::Paying, State::Overdue];
     for (statement, channel) in settlement::statements_in(tx, &owed)? {
         let (state, month) = (statement.state()?, statement.month()?);
-        let has_a_cent = statement.open_units() >= channel.currency()?.units_per_minor();
         let event = match state {
             State::Overdue if now >= month.default_deadline() => Event::BecameDefaulted,
             State::Bound | State::Agreed | State::Paying if now >= month.overdue() => Event::BecameOverdue,
             _ => continue,
         };
-        if has_a_cent {
-            let state = step(state, event).map_err(|error| storage::Error::corrupt("statement", error))?;
-            settlement::set_statement_state(tx, statement.id, state)?;
-            marked += 1;
+        // Less than a cent is never due.
+        if statement.open_units() >= channel.currency()?.units_per_minor() {
+            overdue.push((statement, event));
         }
     }
-    Ok(marked)
+    Ok(overdue)
+}
+
+/// Marks what was not paid in time.
+pub fn mark_overdue(tx: &mut Tx, now: Timestamp) -> Result<usize, storage::Error> {
+    ledger::lock(tx)?;
+    let overdue = newly_overdue(tx, now)?;
+    for (statement, event) in &overdue {
+        let state = step(statement.state()?, *event).map_err(|error| storage::Error::corrupt("statement", error))?;
+        settlement::set_statement_state(tx, statement.id, state)?;
+    }
+    Ok(overdue.len())
 }

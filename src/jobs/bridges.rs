@@ -225,6 +225,12 @@ pub async fn look_up(node: &Node, platform: Platform, who: &Who) -> Result<(Prof
     Ok((profile, identity))
 }
 
+/// Stores what a platform said of one post.
+pub async fn note_post(node: &Node, post: &Post) -> Result<crate::domain::id::ObjectId, JobError> {
+    let (instance, seen, now) = (node.instance.clone(), seen_post(post), node.now());
+    Ok(node.write(move |tx| notice::post(tx, &instance, &seen, now)).await?.id)
+}
+
 /// Looks for the backlink of a claim of ours on the profile, by the account's stable id, and verifies the claim.
 pub async fn check_claim(node: &Node, token: &str) -> Result<claim::Released, LookUpError> {
     let owned = token.to_owned();

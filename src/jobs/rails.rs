@@ -133,13 +133,16 @@ async fn book(node: &Node, rail: &'static str, movement: AccountMovement) -> Res
         counterparty: movement.counterparty,
         value_at: movement.value_at,
     };
-    let matched = {
-        let incoming = incoming.clone();
-        node.settle(move |tx, close| receive_money::receive(tx, close, &incoming)).await?
-    };
-    if !matched {
-        let booked = node.write(move |tx| fund::book_incoming(tx, &incoming, now)).await?;
-        tracing::info!("a movement was booked: {booked:?}");
-    }
+    // One transaction decides where it goes: between two, the notice that names this payment could be heard and find
+    // nothing in suspense yet.
+    let booked = node
+        .settle(move |tx, close| {
+            if receive_money::receive(tx, close, &incoming)? {
+                return Ok("payment of a peer".to_owned());
+            }
+            Ok::<String, JobError>(format!("{:?}", fund::book_incoming(tx, &incoming, now)?))
+        })
+        .await?;
+    tracing::info!("a movement was booked: {booked}");
     Ok(())
 }

@@ -8,6 +8,7 @@
 //! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`].
 //! An instance that serves people never starts it. Source: PLATFORMS.md, section 13.
 
+pub mod bank;
 pub mod control;
 pub mod fault;
 pub mod github;
@@ -107,6 +108,11 @@ async fn answer(http: HttpRequest, body: web::Bytes, world: web::Data<SharedWorl
     let request = Request::read(&http, &body);
     if let Some(command) = request.path.strip_prefix("/_sim/") {
         return control::answer(&mut world.lock(), command, &request).into_http();
+    }
+    if let Some(below) = request.path.strip_prefix("/bank/") {
+        let below = Request { path: format!("/{below}"), ..request.clone() };
+        let world = &mut *world.lock();
+        return bank::answer(&mut world.bank, &below, world.now).into_http();
     }
     let (reply, effect) = {
         let world = &mut *world.lock();

@@ -96,6 +96,8 @@ pub struct World {
     pub usage: BTreeMap<(Platform, String), Usage>,
     pub faults: Faults,
     pub requests: Vec<LoggedRequest>,
+    /// The bank behind the sandbox rail.
+    pub bank: super::bank::Bank,
     next_id: u64,
 }
 
@@ -125,6 +127,7 @@ impl World {
             usage: BTreeMap::new(),
             faults: Faults::default(),
             requests: Vec::new(),
+            bank: super::bank::Bank::default(),
             next_id: FIRST_ID,
         }
     }

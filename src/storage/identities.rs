@@ -265,6 +265,17 @@ pub fn claims_of_creator(tx: &mut Tx, creator: CreatorId) -> Result<Vec<Claim>> 
     Ok(both!(tx, |db| claims::table.filter(claims::creator_id.eq(creator.0)).order(claims::id).load(db))?)
 }
 
+/// The creator of this instance whom an identity last belonged to, whoever has it now.
+pub fn last_own_claim(tx: &mut Tx, identity: IdentityId) -> Result<Option<Claim>> {
+    Ok(both!(tx, |db| claims::table
+        .filter(claims::identity_id.eq(identity.0))
+        .filter(claims::creator_id.is_not_null())
+        .filter(claims::verified_at.is_not_null())
+        .order((claims::verified_at.desc(), claims::id.desc()))
+        .first(db)
+        .optional())?)
+}
+
 pub fn set_claim_state(tx: &mut Tx, claim: i64, state: &str, verified_at: Option<Timestamp>) -> Result<()> {
     both!(tx, |db| diesel::update(claims::table.find(claim))
         .set((claims::state.eq(state), claims::verified_at.eq(verified_at.map(Timestamp::micros))))

@@ -1,7 +1,7 @@
 //! What we remember: Diesel on embedded SQLite (default) or PostgreSQL, chosen by the URL at run time.
 //!
 //! Owns the transaction: a flow runs whole inside one [`Tx`] or not at all, and is run again from the start when the
-//! database asks for it. Every query is written once and compiled once for each backend by [`both!`]; what truly differs
+//! database asks for it. Every query is written once and compiled once for each backend by `both!`; what truly differs
 //! (the group-committing writer, the pool) lives in `sqlite` and `postgres`. Must not know HTTP, JSON documents or rules.
 //!
 //! One module for each group of tables; start with [`ledger`].

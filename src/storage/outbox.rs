@@ -161,29 +161,35 @@ pub fn queue_delivery(tx: &mut Tx, delivery: &NewDelivery, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Takes up to `limit` deliveries that are due and not before an older one of their key, and leases them.
+/// Deliveries that are due and not before an older one of their key and inbox.
+macro_rules! due {
+    ($older:ident, $now:expr) => {
+        deliveries::table
+            .filter(deliveries::state.eq("waiting"))
+            .filter(deliveries::next_at.le($now))
+            .filter(deliveries::lease_until.le($now))
+            .filter(not(exists(
+                $older
+                    .filter($older.field(deliveries::ordering_key).eq(deliveries::ordering_key))
+                    .filter($older.field(deliveries::inbox).eq(deliveries::inbox))
+                    .filter($older.field(deliveries::state).eq("waiting"))
+                    .filter($older.field(deliveries::id).lt(deliveries::id)),
+            )))
+    };
+}
+
+/// Takes up to `limit` deliveries that are due, and leases them.
 pub fn lease_due(tx: &mut Tx, now: Timestamp, lease_until: Timestamp, limit: i64) -> Result<Vec<Delivery>> {
     let older = diesel::alias!(deliveries as older);
+    let now = now.micros();
     macro_rules! candidates {
         () => {
-            deliveries::table
-                .filter(deliveries::state.eq("waiting"))
-                .filter(deliveries::next_at.le(now.micros()))
-                .filter(deliveries::lease_until.le(now.micros()))
-                .filter(not(exists(
-                    older
-                        .filter(older.field(deliveries::ordering_key).eq(deliveries::ordering_key))
-                        .filter(older.field(deliveries::inbox).eq(deliveries::inbox))
-                        .filter(older.field(deliveries::state).eq("waiting"))
-                        .filter(older.field(deliveries::id).lt(deliveries::id)),
-                )))
-                .order((deliveries::next_at, deliveries::id))
-                .limit(limit)
+            due!(older, now).order((deliveries::next_at, deliveries::id)).limit(limit).select(deliveries::all_columns)
         };
     }
     let rows: Vec<Delivery> = match tx {
-        Tx::Sqlite(db) => candidates!().select(deliveries::all_columns).load(*db)?,
-        Tx::Postgres(db) => candidates!().select(deliveries::all_columns).for_update().skip_locked().load(*db)?,
+        Tx::Sqlite(db) => candidates!().load(*db)?,
+        Tx::Postgres(db) => candidates!().for_update().skip_locked().load(*db)?,
     };
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     both!(tx, |db| diesel::update(deliveries::table)
@@ -193,25 +199,11 @@ pub fn lease_due(tx: &mut Tx, now: Timestamp, lease_until: Timestamp, limit: i64
     Ok(rows)
 }
 
-/// Whether any delivery may be due, without leasing it.
-pub fn has_due(tx: &mut Tx, now: Timestamp) -> Result<bool> {
-    let found: Option<i64> = both!(tx, |db| deliveries::table
-        .filter(deliveries::state.eq("waiting"))
-        .filter(deliveries::next_at.le(now.micros()))
-        .filter(deliveries::lease_until.le(now.micros()))
-        .select(deliveries::id)
-        .first(db)
-        .optional())?;
-    Ok(found.is_some())
-}
-
-/// How many deliveries wait and are due.
+/// How many deliveries are due; those that wait for an older one are not.
 pub fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64> {
-    Ok(both!(tx, |db| deliveries::table
-        .filter(deliveries::state.eq("waiting"))
-        .filter(deliveries::next_at.le(now.micros()))
-        .select(count_star())
-        .first(db))?)
+    let older = diesel::alias!(deliveries as older);
+    let now = now.micros();
+    Ok(both!(tx, |db| due!(older, now).select(count_star()).first(db))?)
 }
 
 /// Writes down how an attempt ended.

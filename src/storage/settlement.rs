@@ -492,6 +492,17 @@ pub fn parts_of(tx: &mut Tx, payment: i64) -> Result<Vec<(StatementId, i64)>> {
     Ok(rows.into_iter().map(|(statement, units)| (StatementId(statement), units)).collect())
 }
 
+/// What announced payments without a receipt already cover of a statement: it must not be paid a second time.
+pub fn in_flight_units(tx: &mut Tx, statement: StatementId) -> Result<i64> {
+    let parts: Vec<i64> = both!(tx, |db| payment_parts::table
+        .inner_join(payments::table)
+        .filter(payment_parts::statement_id.eq(statement.0))
+        .filter(payments::state.ne("receipted"))
+        .select(payment_parts::units)
+        .load(db))?;
+    Ok(parts.iter().sum())
+}
+
 /// Moves a payment on. `false` when it is not in one of the states `from`.
 pub fn set_payment_state(tx: &mut Tx, payment: i64, from: &[&str], to: &str) -> Result<bool> {
     let changed = both!(tx, |db| diesel::update(payments::table.find(payment))

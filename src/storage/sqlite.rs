@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
@@ -30,10 +31,35 @@ type Answer = Box<dyn FnOnce(Result<()>) + Send>;
 
 #[derive(Clone)]
 pub struct Store {
-    writer: Option<SyncSender<Work>>,
+    writer: Option<Arc<Writer>>,
     readers: Pool<ConnectionManager<SqliteConnection>>,
-    /// Held for as long as a clone lives; the kernel lets go of it when the process ends, however it ends.
-    _lock: Option<Arc<File>>,
+}
+
+/// The writer's thread. When the last clone of the store goes, it commits what has gathered and closes its connection, and
+/// only then another process may have the file.
+struct Writer {
+    queue: Option<SyncSender<Work>>,
+    thread: Option<JoinHandle<()>>,
+    /// The kernel lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Writer {
+    fn queue(&self) -> &SyncSender<Work> {
+        self.queue.as_ref().expect("taken when it is dropped")
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        // A transaction may hold the last clone of its own database: the thread cannot wait for itself.
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id())
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes to the database has panicked");
+        }
+    }
 }
 
 impl Store {
@@ -42,12 +68,12 @@ impl Store {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             std::fs::create_dir_all(directory).map_err(file)?;
         }
-        let lock = if options.is_writer { Some(Arc::new(lock_file(path)?)) } else { None };
+        let lock = if options.is_writer { Some(lock_file(path)?) } else { None };
         check_header(path)?;
-        let writer = match options.is_writer {
-            true => Some(start_writer(path)?),
-            false if path.exists() => None,
-            false => return Err(file(std::io::ErrorKind::NotFound.into())),
+        let writer = match lock {
+            Some(lock) => Some(Arc::new(start_writer(path, lock)?)),
+            None if path.exists() => None,
+            None => return Err(file(std::io::ErrorKind::NotFound.into())),
         };
         let manager = ConnectionManager::new(path.to_string_lossy());
         let readers = Pool::builder()
@@ -56,7 +82,7 @@ impl Store {
             .connection_customizer(Box::new(ReaderSetup))
             .build(manager)
             .map_err(|error| Error::Connect(error.to_string()))?;
-        Ok(Store { writer, readers, _lock: lock })
+        Ok(Store { writer, readers })
     }
 
     pub async fn write<T, E, F>(&self, mut flow: F) -> std::result::Result<T, E>
@@ -81,10 +107,10 @@ impl Store {
             })
         });
         // Waiting for a place in the queue is blocking, so it must not happen on an async worker.
-        let sent = match writer.try_send(work) {
+        let sent = match writer.queue().try_send(work) {
             Ok(()) => true,
             Err(std::sync::mpsc::TrySendError::Full(work)) => {
-                tokio::task::spawn_blocking(move || writer.send(work).is_ok()).await.unwrap_or(false)
+                tokio::task::spawn_blocking(move || writer.queue().send(work).is_ok()).await.unwrap_or(false)
             }
             Err(std::sync::mpsc::TrySendError::Disconnected(_)) => false,
         };
@@ -138,7 +164,7 @@ fn in_savepoint<T, E: FlowError>(
 }
 
 /// Opens the one connection that writes and starts its thread.
-fn start_writer(path: &Path) -> Result<SyncSender<Work>> {
+fn start_writer(path: &Path, lock: File) -> Result<Writer> {
     let mut connection =
         SqliteConnection::establish(&path.to_string_lossy()).map_err(|error| Error::Connect(error.to_string()))?;
     let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -151,11 +177,11 @@ fn start_writer(path: &Path) -> Result<SyncSender<Work>> {
     })?;
     migrate::sqlite(&mut connection)?;
     let (sender, receiver) = sync_channel::<Work>(QUEUE_MAX);
-    std::thread::Builder::new()
+    let thread = std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || run_writer(&mut connection, &receiver))
         .map_err(|source| Error::File { path: path.to_owned(), source })?;
-    Ok(sender)
+    Ok(Writer { queue: Some(sender), thread: Some(thread), _lock: lock })
 }
 
 /// Commits what has gathered, as long as somebody can still send.

@@ -61,7 +61,7 @@ impl ResponseError for WebError {
 
 impl From<storage::Error> for WebError {
     fn from(error: storage::Error) -> Self {
-        tracing::error!("a request could not reach the database: {error}");
+        tracing::error!("a request could not reach the database: {}", crate::fault::explain(&error));
         WebError::new(503, "the database cannot be reached at the moment: try again later")
     }
 }

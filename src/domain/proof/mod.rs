@@ -6,7 +6,7 @@
 //! could be read in two ways is refused, whatever its signature.
 //!
 //! Must not know where a key comes from: the caller reads [`header`], finds the key and asks [`verify`]. A valid proof
-//! says that the key signed; that the key is the actor's is checked in `federation`. Keys are in [`multikey`].
+//! says that the key signed; that the key is the actor's is checked in `federation`. Keys are in `multikey`.
 
 mod multikey;
 

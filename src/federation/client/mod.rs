@@ -3,7 +3,7 @@
 //! Owns the guard around every URL that a stranger may have chosen. Addresses are checked where the connection is made,
 //! after the name was resolved, so a name that resolves differently a moment later gains nothing; redirects are
 //! followed by hand with every check repeated; time and size are bounded over the whole exchange. The table of
-//! addresses is in [`super::address`], the connect-time check in [`resolver`].
+//! addresses is in [`super::address`], the connect-time check in `resolver`.
 
 mod resolver;
 

@@ -6,7 +6,7 @@
 //! [`check`], before anybody's key is fetched.
 //!
 //! Pure: takes methods, headers and the time as values and knows no web server. The `Signature` header is read in
-//! [`parse`](parse()); outgoing requests are signed in [`outgoing`]. A valid signature says who sent a request; for
+//! [`parse`](parse()); outgoing requests are signed in `outgoing`. A valid signature says who sent a request; for
 //! money it is no evidence (`domain::proof` is).
 
 mod outgoing;

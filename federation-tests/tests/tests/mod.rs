@@ -1,0 +1,20 @@
+//! Databases for these tests: the cluster of the main crate's tests, shared with them while both run.
+
+#[path = "../../../src/tests/postgres.rs"]
+pub mod postgres;
+
+use fedflattr::cli::stage::Role;
+use postgres::TestDatabase;
+
+/// A role on PostgreSQL, and its database. `None`, and said, where none is installed.
+pub fn on_postgresql(name: &'static str) -> Option<(Role, TestDatabase)> {
+    match TestDatabase::create() {
+        Some(database) => Some((Role { name, database_url: Some(database.url.clone()) }, database)),
+        None => {
+            let is_required = std::env::var_os("FEDFLATTR_REQUIRE_POSTGRES").is_some_and(|value| value == "1");
+            assert!(!is_required, "PostgreSQL is required and not installed");
+            eprintln!("SKIPPED: the PostgreSQL half of this test; PostgreSQL is not installed");
+            None
+        }
+    }
+}

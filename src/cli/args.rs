@@ -1,0 +1,293 @@
+//! The arguments, as clap reads them; each verb of an instance becomes a command of the console.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::console::Command;
+
+/// Self-hosted, federated micro-donations: a monthly budget divided over everything you liked.
+#[derive(Parser, Debug, Clone)]
+#[command(name = "fedflattr", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// The configuration file; without it, defaults and environment variables count.
+    #[arg(long, global = true, env = "FEDFLATTR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Sets one key over file and environment, such as server.port=8081.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Prints JSON instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as server.port=8081")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum Verb {
+    /// Runs the server.
+    Serve,
+    /// Shows the whole product in a minute: three instances, a sandbox of platforms, a month from likes to payouts.
+    Demo {
+        /// Ends by itself, with a failing status if any invariant does not hold.
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Writes a configuration and makes the first operator.
+    Init {
+        #[arg(long)]
+        domain: String,
+        /// Name of the first operator.
+        #[arg(long)]
+        admin: String,
+        /// Where the configuration and the data go.
+        #[arg(long, default_value = ".")]
+        directory: PathBuf,
+    },
+    /// Serves the sandbox of platforms and its bank on loopback.
+    Sandbox {
+        #[arg(long, default_value_t = 8100)]
+        port: u16,
+    },
+    /// The configuration.
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+    /// People with an account here.
+    User {
+        #[command(subcommand)]
+        verb: UserVerb,
+    },
+    /// Platforms.
+    Bridge {
+        #[command(subcommand)]
+        verb: BridgeVerb,
+    },
+    /// Likes a post in the name of a patron: an address here, at a peer, on a platform, or platform:id.
+    Like { name: String, target: String },
+    /// Takes a like back.
+    Unlike { name: String, target: String },
+    /// Claims on accounts of platforms.
+    Claim {
+        #[command(subcommand)]
+        verb: ClaimVerb,
+    },
+    /// Instances that we settle with.
+    Peer {
+        #[command(subcommand)]
+        verb: PeerVerb,
+    },
+    /// Statements and obligations.
+    Settlement {
+        #[command(subcommand)]
+        verb: ListVerb,
+    },
+    /// Months past their cut-off.
+    Month {
+        #[command(subcommand)]
+        verb: MonthVerb,
+    },
+    /// The books.
+    Ledger {
+        #[command(subcommand)]
+        verb: LedgerVerb,
+    },
+    /// Payouts to creators.
+    Payout {
+        #[command(subcommand)]
+        verb: PayoutVerb,
+    },
+    /// What is sent to other servers, and what came.
+    Federation {
+        #[command(subcommand)]
+        verb: FederationVerb,
+    },
+    /// What is due and not done yet.
+    Status,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum ConfigVerb {
+    /// Says whether the configuration is right.
+    Check,
+    /// Shows every key, its value and where it came from; secrets are masked.
+    Show,
+    /// Prints the commented example file.
+    Example,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum UserVerb {
+    /// Makes a patron and prints a one-time link that sets the password.
+    Create {
+        name: String,
+        /// Set aside each month, such as 5.00.
+        #[arg(long)]
+        budget: Option<String>,
+        /// Gives in their own name; without it, anonymously.
+        #[arg(long)]
+        public: bool,
+        #[arg(long)]
+        operator: bool,
+    },
+    List,
+    /// Changes what a patron sets aside each month.
+    Budget {
+        name: String,
+        amount: String,
+    },
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum BridgeVerb {
+    /// Shows what a connector understands of a saved reply of its platform, or why it does not.
+    Decode {
+        /// Lists the kinds of reply that are known.
+        #[arg(long)]
+        list: bool,
+        platform: Option<String>,
+        kind: Option<String>,
+        file: Option<PathBuf>,
+    },
+    List,
+    /// Connects a patron's account as a source of likes.
+    Connect {
+        name: String,
+        platform: String,
+        handle: String,
+    },
+    /// Looks an account up on its platform.
+    Look {
+        platform: String,
+        handle: String,
+    },
+    /// Reads every connection now.
+    Sync,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum ClaimVerb {
+    /// Says which address the profile must show.
+    Begin { name: String, platform: String, handle: String },
+    /// Looks for the address on the profile.
+    Check { token: String },
+    /// Claims that peers announced.
+    List,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum PeerVerb {
+    /// Settles with another instance from now on.
+    Add {
+        domain: String,
+    },
+    List,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum ListVerb {
+    List,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum MonthVerb {
+    Status,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum LedgerVerb {
+    /// Proves the books again from the first entry; also while the server runs.
+    Verify,
+    /// Balances of the accounts whose code begins so.
+    Accounts {
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum PayoutVerb {
+    /// Says where a creator is paid.
+    Account {
+        name: String,
+        account: String,
+    },
+    /// Pays out everything that is available.
+    Request {
+        name: String,
+    },
+    List,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum FederationVerb {
+    /// The newest deliveries and how they ended.
+    Deliveries,
+    /// The newest activities received and what they did.
+    Inbox,
+    /// Tries waiting deliveries to a host again now.
+    Retry { host: String },
+}
+
+impl Verb {
+    /// The console's command behind a verb; `None` for verbs that are not about a running instance.
+    pub fn into_command(self) -> Option<Command> {
+        Some(match self {
+            Verb::User { verb: UserVerb::Create { name, budget, public, operator } } => {
+                Command::UserCreate { name, budget, is_public: public, is_operator: operator }
+            }
+            Verb::User { verb: UserVerb::List } => Command::UserList,
+            Verb::User { verb: UserVerb::Budget { name, amount } } => Command::BudgetSet { name, budget: amount },
+            Verb::Bridge { verb: BridgeVerb::List } => Command::BridgeList,
+            Verb::Bridge { verb: BridgeVerb::Connect { name, platform, handle } } => {
+                Command::BridgeConnect { name, platform, handle }
+            }
+            Verb::Bridge { verb: BridgeVerb::Look { platform, handle } } => Command::BridgeLookUp { platform, handle },
+            Verb::Bridge { verb: BridgeVerb::Sync } => Command::BridgeSync,
+            Verb::Like { name, target } => Command::Like { name, target },
+            Verb::Unlike { name, target } => Command::Unlike { name, target },
+            Verb::Claim { verb: ClaimVerb::Begin { name, platform, handle } } => {
+                Command::ClaimBegin { name, platform, handle }
+            }
+            Verb::Claim { verb: ClaimVerb::Check { token } } => Command::ClaimCheck { token },
+            Verb::Claim { verb: ClaimVerb::List } => Command::ClaimList,
+            Verb::Peer { verb: PeerVerb::Add { domain } } => Command::PeerAdd { address: domain },
+            Verb::Peer { verb: PeerVerb::List } => Command::PeerList,
+            Verb::Settlement { verb: ListVerb::List } => Command::SettlementList,
+            Verb::Month { verb: MonthVerb::Status } => Command::MonthStatus,
+            Verb::Ledger { verb: LedgerVerb::Accounts { prefix } } => Command::LedgerAccounts { prefix },
+            Verb::Ledger { verb: LedgerVerb::Verify } => Command::LedgerVerify,
+            Verb::Payout { verb: PayoutVerb::Account { name, account } } => Command::PayoutAccount { name, account },
+            Verb::Payout { verb: PayoutVerb::Request { name } } => Command::PayoutRequest { name },
+            Verb::Payout { verb: PayoutVerb::List } => Command::PayoutList,
+            Verb::Federation { verb: FederationVerb::Deliveries } => Command::DeliveryList,
+            Verb::Federation { verb: FederationVerb::Inbox } => Command::InboxList,
+            Verb::Federation { verb: FederationVerb::Retry { host } } => Command::DeliveryRetry { host },
+            Verb::Status => Command::Status,
+            Verb::Serve
+            | Verb::Demo { .. }
+            | Verb::Init { .. }
+            | Verb::Sandbox { .. }
+            | Verb::Config { .. }
+            | Verb::Bridge { verb: BridgeVerb::Decode { .. } } => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

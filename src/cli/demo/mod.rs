@@ -1,0 +1,55 @@
+//! `demo`: the whole product in a minute, with real processes, HTTP, signatures and databases; only the clock is virtual.
+//!
+//! Owns the story. Every figure that it prints is read from an instance over its control socket, and the last chapter
+//! compares them with a central computation over all likes and with the bank: if anything differs, the demo fails.
+
+mod oracle;
+mod story;
+
+use std::process::ExitCode;
+
+use crate::cli::stage::{Role, Stage};
+use crate::domain::money::{Amount, Currency};
+
+/// Plays the story. With `exit` it ends by itself; else the instances stay open until Ctrl-C.
+pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
+    let started = std::time::Instant::now();
+    let roles = ["alpha", "beta", "gamma"].map(|name| Role { name, database_url: None });
+    let mut stage = Stage::set_up(&std::env::current_exe()?, &roles).await?;
+    let (problems, setup_links) = match story::play(&mut stage).await {
+        Ok(told) => told,
+        Err(error) => {
+            eprintln!("\nThe story broke off: {error:#}");
+            stage.print_logs();
+            stage.strike();
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    println!("\nTold in {:.1} s.", started.elapsed().as_secs_f64());
+    if !problems.is_empty() {
+        for problem in &problems {
+            eprintln!("does not hold: {problem}");
+        }
+        stage.print_logs();
+        stage.strike();
+        return Ok(ExitCode::FAILURE);
+    }
+    if !exit {
+        println!("\nThe three instances stay open in your browser until Ctrl-C:");
+        for instance in &stage.instances {
+            println!("  {}", instance.base_url);
+        }
+        println!("Sign in with these one-time links:");
+        for (name, link) in &setup_links {
+            println!("  {name:<6} {link}");
+        }
+        tokio::signal::ctrl_c().await?;
+    }
+    stage.strike();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Amounts of the story are euros.
+fn eur(text: &str) -> Amount {
+    Amount::parse(text, Currency::EUR).expect("the story writes amounts well")
+}

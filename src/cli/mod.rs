@@ -1,0 +1,117 @@
+//! The command line: `fedflattr <noun> <verb>`.
+//!
+//! Owns exit codes (0 done, 1 refused or failed, 2 misused) and the choice of where a command runs: in the serving process
+//! over its socket when there is one, else here. Must not decide anything: it parses, asks [`crate::console`], prints.
+
+mod args;
+mod decode;
+mod demo;
+mod init;
+mod serve;
+pub mod stage;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::config::{Config, Loaded, environment};
+use crate::console::{Answer, Command, execute, socket};
+use crate::federation::{Node, library, node};
+use crate::flows::audit;
+use crate::storage;
+use args::{Arguments, ConfigVerb, LedgerVerb, Verb};
+
+/// Parses the command line and carries it out.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::from(error)),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let done = Ok(ExitCode::SUCCESS);
+    match arguments.verb.clone() {
+        Verb::Serve => serve::run(load(&arguments)?.config).await.map(|()| ExitCode::SUCCESS),
+        Verb::Demo { exit } => demo::run(exit).await,
+        Verb::Init { domain, admin, directory } => {
+            init::run(&domain, &admin, &directory).await.map(|()| ExitCode::SUCCESS)
+        }
+        Verb::Sandbox { port } => serve::sandbox(port).await.map(|()| ExitCode::SUCCESS),
+        Verb::Config { verb: ConfigVerb::Check } => {
+            load(&arguments)?;
+            println!("the configuration is right");
+            done
+        }
+        Verb::Config { verb: ConfigVerb::Show } => {
+            print!("{}", load(&arguments)?);
+            done
+        }
+        Verb::Config { verb: ConfigVerb::Example } => {
+            print!("{}", crate::config::example());
+            done
+        }
+        Verb::Bridge { verb: args::BridgeVerb::Decode { list, platform, kind, file } } => {
+            decode::run(list, platform.as_deref(), kind.as_deref(), file.as_deref())
+        }
+        Verb::Ledger { verb: LedgerVerb::Verify } => {
+            let config = load(&arguments)?.config;
+            verify(&arguments, &config).await
+        }
+        verb => {
+            let command = verb.into_command().expect("every other verb is a command of the console");
+            ask(&arguments, &load(&arguments)?.config, command).await
+        }
+    }
+}
+
+/// Reads the configuration that the arguments name.
+fn load(arguments: &Arguments) -> anyhow::Result<Loaded> {
+    let flags: Vec<(String, String)> = arguments.set.clone();
+    Ok(Config::load(arguments.config.as_deref(), environment(), &flags)?)
+}
+
+/// Hands a command to the serving process, or carries it out here when none serves.
+async fn ask(arguments: &Arguments, config: &Config, command: Command) -> anyhow::Result<ExitCode> {
+    let path = socket::path(&config.server.data_dir);
+    let answered = socket::call(&path, &command).await.context("the control socket does not answer")?;
+    let outcome = match answered {
+        Some(outcome) => outcome,
+        None => {
+            let node = Node::start(config.clone()).await?;
+            let federation = library::federation(&node).await?;
+            execute(&federation, command).await
+        }
+    };
+    show(arguments, outcome)
+}
+
+fn show(arguments: &Arguments, outcome: Result<Answer, crate::console::Refused>) -> anyhow::Result<ExitCode> {
+    match outcome {
+        Ok(answer) if arguments.json => println!("{}", serde_json::to_string_pretty(&answer.data)?),
+        Ok(answer) => println!("{}", answer.text),
+        Err(refused) => {
+            eprintln!("error: {refused}");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Verifies the books beside a serving process: it only reads, so it needs neither the lock nor the socket.
+async fn verify(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    let db = node::open_database(config, false)?;
+    let report = db.read(|tx| audit::verify(tx)).await.map_err(|error: storage::Error| error)?;
+    show(arguments, crate::console::audit_answer(&report))
+}

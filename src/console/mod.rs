@@ -1,0 +1,145 @@
+//! The operator's commands: what can be asked of an instance by who has its shell.
+//!
+//! Owns one list of commands with one meaning, whether a command is run in a process of its own or handed to the serving
+//! process over its socket ([`socket`]). Each calls one flow or query and answers with values and a text.
+
+mod execute;
+pub mod socket;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use execute::{audit_answer, execute};
+
+/// What can be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "command")]
+pub enum Command {
+    /// Makes a login with a patron; answers with a one-time link that sets its password.
+    UserCreate {
+        name: String,
+        budget: Option<String>,
+        is_public: bool,
+        is_operator: bool,
+    },
+    UserList,
+    BudgetSet {
+        name: String,
+        budget: String,
+    },
+    /// Connects a patron's account on a platform as a source of likes.
+    BridgeConnect {
+        name: String,
+        platform: String,
+        handle: String,
+    },
+    BridgeList,
+    /// Looks an account up on its platform, which makes its bridged actor.
+    BridgeLookUp {
+        platform: String,
+        handle: String,
+    },
+    /// Reads every connection now.
+    BridgeSync,
+    Like {
+        name: String,
+        target: String,
+    },
+    Unlike {
+        name: String,
+        target: String,
+    },
+    /// Begins a claim and says which address the profile must show.
+    ClaimBegin {
+        name: String,
+        platform: String,
+        handle: String,
+    },
+    /// Looks for the address on the profile.
+    ClaimCheck {
+        token: String,
+    },
+    ClaimList,
+    /// Settles with another instance from now on.
+    PeerAdd {
+        address: String,
+    },
+    PeerList,
+    SettlementList,
+    MonthStatus,
+    LedgerVerify,
+    LedgerAccounts {
+        prefix: String,
+    },
+    PayoutAccount {
+        name: String,
+        account: String,
+    },
+    PayoutRequest {
+        name: String,
+    },
+    PayoutList,
+    DeliveryList,
+    InboxList,
+    /// Tries waiting deliveries to a host again now.
+    DeliveryRetry {
+        host: String,
+    },
+    /// What is due and not done yet.
+    Status,
+}
+
+/// What an instance answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub data: Value,
+}
+
+/// Why a command was not carried out: what the operator can act on.
+#[derive(Clone, Debug, Serialize, Deserialize, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+impl Answer {
+    fn new(text: impl Into<String>, data: Value) -> Answer {
+        Answer { text: text.into(), data }
+    }
+}
+
+/// A table in plain text: columns as wide as their widest cell, numbers to the right.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([head[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| {
+            let space = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let is_number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+                && cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'));
+            if is_number { format!("{space}{cell}") } else { format!("{cell}{space}") }
+        });
+        padded.collect::<Vec<String>>().join("  ").trim_end().to_owned()
+    };
+    let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
+    let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
+    let mut lines = vec![line(&head), rule.join("  ")];
+    lines.extend(rows.iter().map(|row| line(row)));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_line_up() {
+        let rows = vec![vec!["alice".to_owned(), "2.00".to_owned()], vec!["bo".to_owned(), "12.50".to_owned()]];
+        let expected = "name   EUR\n─────  ─────\nalice   2.00\nbo     12.50";
+        assert_eq!(table(&["name", "EUR"], &rows), expected);
+    }
+}
