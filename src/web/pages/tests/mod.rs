@@ -158,7 +158,12 @@ impl Site {
                 let step = self
                     .node
                     .write(move |tx| {
-                        let close = Close { instance: &node.instance, signer: &node.keys.document, now, seed: [7; 32] };
+                        let close = Close {
+                            instance: &node.instance,
+                            signer: &node.keys.document,
+                            now,
+                            secret: node.keys.secret,
+                        };
                         close_month::step(tx, &close)
                     })
                     .await
