@@ -35,11 +35,11 @@ pub mod federation;
 // When it happens: the loops that drive an instance.
 pub mod jobs;
 
-// Who asks, as the operator: one list of commands, by shell or socket.
-pub mod console;
-
 // Who asks, over HTTP: other servers and people.
 pub mod web;
+
+// Who asks, as the operator: one list of commands, by shell or socket.
+pub mod console;
 
 // The platforms and a bank as local HTTP servers, for the demo and the tests.
 pub mod sandbox;

@@ -2,7 +2,7 @@
 //!
 //! Owns the rule of what counts as standing there: the whole address as one word, equal in every part. A prefix, a
 //! longer path, another host that looks alike or an address inside another one is no proof. Any instance runs the same
-//! check, so it is a pure function of a profile that was read by stable id. Source: PLATFORMS.md, section 1, fact 8.
+//! check, so it is a pure function of a profile that was read by stable id. Source: docs/bridges/README.md.
 
 use url::Url;
 

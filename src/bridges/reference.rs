@@ -1,7 +1,7 @@
 //! Addresses that people paste, read without touching the network.
 //!
 //! Owns the refusals that are the same on all platforms: userinfo, foreign ports, hosts that only look alike. Each
-//! platform adds its own path forms. Source: PLATFORMS.md, section 12.
+//! platform adds its own path forms. Source: docs/bridges/README.md.
 
 use url::Url;
 

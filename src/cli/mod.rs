@@ -19,7 +19,8 @@ use crate::config::{Config, Loaded, environment};
 use crate::console::{Answer, Command, execute, socket};
 use crate::federation::{Node, library, node};
 use crate::flows::audit;
-use args::{Arguments, ConfigVerb, LedgerVerb, Verb};
+pub use args::Arguments;
+use args::{ConfigVerb, LedgerVerb, Verb};
 
 /// Parses the command line and carries it out.
 pub fn main() -> ExitCode {

@@ -19,11 +19,9 @@ use crate::flows::flattr::PatronLike;
 use crate::flows::register::Registration;
 use crate::flows::{audit, claim, flattr, fund, pay_out, register, settle};
 use crate::jobs;
-use crate::storage::people::{Patron, TokenPurpose};
+use crate::storage::people::Patron;
 use crate::storage::{self, bank, connections, identities, inbox, ledger, likes, months, outbox, people, settlement};
-
-/// How long a set-up link works.
-const SETUP_SECONDS: u64 = 3 * 24 * 3_600;
+use crate::web::auth;
 
 fn refuse(error: impl std::error::Error) -> Refused {
     Refused(crate::fault::explain(&error))
@@ -34,11 +32,6 @@ pub fn random_token() -> Result<String, Refused> {
     let mut bytes = [0_u8; 20];
     SystemRandom::new().fill(&mut bytes).map_err(|_| Refused("the machine gives no randomness".to_owned()))?;
     Ok(multibase::Base::Base32Lower.encode(bytes))
-}
-
-/// What is kept of a token.
-fn token_hash(token: &str) -> String {
-    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes()))
 }
 
 /// Carries out one command on a running node.
@@ -178,25 +171,19 @@ async fn user_create(
         Some(text) => amount(node, &text)?,
         None => node.instance.policy.minimum_budget,
     };
-    let token = random_token()?;
-    let hash = token_hash(&token);
     let (instance, now) = (node.instance.clone(), node.now());
-    let expires_at = now.plus(std::time::Duration::from_secs(SETUP_SECONDS));
     let registration = Registration { name, budget, is_public, is_operator };
     let name = registration.name.clone();
-    let patron = node
+    let (reference, token) = node
         .write(move |tx| {
             let id = register::register(tx, &instance, &registration, now)?;
-            let patron = people::patron(tx, id)?;
-            if let Some(patron) = &patron {
-                people::save_token(tx, &hash, patron.login_id, TokenPurpose::SetUp, now, expires_at)?;
-            }
-            Ok::<_, register::RegisterError>(patron)
+            let patron = people::patron(tx, id)?.ok_or_else(|| storage::Error::corrupt("patron", id))?;
+            let token = auth::make_setup_token(tx, patron.login_id, now)?;
+            Ok::<_, register::RegisterError>((patron.deposit_reference, token))
         })
         .await
         .map_err(refuse)?;
-    let reference = patron.map(|patron| patron.deposit_reference).unwrap_or_default();
-    let link = format!("{}/setup/{token}", node.instance.base_url);
+    let link = auth::setup_url(&node.instance.base_url, &token);
     let text = format!(
         "{name} sets aside {budget} a month; deposits carry the reference {reference}\n\
          set a password within three days, once: {link}"

@@ -42,8 +42,8 @@ impl Envelope {
         if self.sender == *debtor { creditor } else { debtor }
     }
 
-    /// `https://<sender>/channels/<channel>/<sequence>/<side>`: a sender may be on either side of a channel, but its
-    /// sequence is its own, so the sender's host makes the id unique.
+    /// `https://<sender>/channels/<channel>/<sequence>`: a sender may be on either side of a channel, but its sequence is
+    /// its own, so the sender's host makes the id unique.
     pub fn id(&self) -> String {
         let base = self.sender.trim_end_matches("/instance");
         format!("{base}/channels/{}/{}", self.channel.key(), self.sequence)

@@ -15,6 +15,8 @@ pub mod message;
 pub mod money;
 pub mod month_tree;
 pub mod proof;
+#[cfg(test)]
+mod published_vectors;
 pub mod settlement;
 pub mod share;
 pub mod statement;

@@ -66,7 +66,7 @@ pub fn largest_remainder(amount: Amount, weights: &[i64], tie: impl Fn(usize) ->
 }
 
 /// `SHA-256("fedflattr/share/1" || home || month || flattr key)`, joined by line feeds.
-fn tie_digest(key: &flattr::Key) -> [u8; 32] {
+pub(super) fn tie_digest(key: &flattr::Key) -> [u8; 32] {
     let text = format!("fedflattr/share/1\n{}\n{}\n{}", key.home, key.month, key.text());
     digest(&SHA256, text.as_bytes()).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

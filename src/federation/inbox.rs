@@ -38,6 +38,9 @@ enum ProcessError {
     Later(String),
     #[error("{0}")]
     Equivocation(String),
+    /// Refused for what it says; the channel goes on after it.
+    #[error("{0}")]
+    Content(String),
     #[error("could not read or write the inbox")]
     Storage(#[from] storage::Error),
     /// Another worker ended the row: nothing of this transaction may stay.
@@ -53,6 +56,7 @@ impl From<HearError> for ProcessError {
             HearError::Storage(error) => ProcessError::Storage(error),
             HearError::Gap { .. } => ProcessError::Later(error.to_string()),
             HearError::Equivocation { .. } => ProcessError::Equivocation(error.to_string()),
+            error if error.is_about_content() => ProcessError::Content(error.to_string()),
             other => ProcessError::Refused(other.to_string()),
         }
     }
@@ -112,7 +116,8 @@ async fn try_process(federation: &Federation, row: InboxRow) -> Result<String, P
     let is_proved = has_valid_proof(&signer, &document, node);
     let kind = document.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     if is_settlement(&document) {
-        return process_message(federation, row.id, document, &signer, is_proved).await;
+        let heard_at = Timestamp::from_micros(row.received_at);
+        return process_message(federation, row.id, heard_at, document, &signer, is_proved).await;
     }
     match kind.as_str() {
         "Announce" => process_announce(federation, row.id, &document, &signer, is_proved).await,
@@ -155,6 +160,7 @@ fn is_settlement(document: &Value) -> bool {
 async fn process_message(
     federation: &Federation,
     row: i64,
+    heard_at: Timestamp,
     document: Value,
     signer: &Actor,
     is_proved: bool,
@@ -178,7 +184,7 @@ async fn process_message(
     let (signer_uri, copy) = (signer.uri.clone(), document.clone());
     let heard = node
         .settle(move |tx, close: &Close| {
-            let heard = hear::hear(tx, close, &document, &signer_uri, evidence.as_ref())?;
+            let heard = hear::hear(tx, close, &document, &signer_uri, heard_at, evidence.as_ref())?;
             let outcome = match heard {
                 Heard::Done(outcome) => outcome,
                 Heard::Repeat => "a repeat: nothing changed".to_owned(),
@@ -193,6 +199,15 @@ async fn process_message(
             node.write(move |tx| match hear::record_equivocation(tx, &copy, now) {
                 Err(HearError::Storage(error)) => Err(error),
                 Err(_) | Ok(_) => Ok(()),
+            })
+            .await?;
+            Err(ProcessError::Refused(reason))
+        }
+        Err(ProcessError::Content(reason)) => {
+            let now = node.now();
+            node.write(move |tx| match hear::keep_refused(tx, &copy, now) {
+                Err(HearError::Storage(error)) => Err(error),
+                Err(_) | Ok(()) => Ok(()),
             })
             .await?;
             Err(ProcessError::Refused(reason))

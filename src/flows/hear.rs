@@ -60,6 +60,20 @@ pub enum HearError {
 
 flow_error!(HearError);
 
+impl HearError {
+    /// Whether the message was refused for what it says, and not for where it stands: then its channel must go on after it.
+    pub const fn is_about_content(&self) -> bool {
+        matches!(
+            self,
+            HearError::WrongSide { .. }
+                | HearError::UnknownObject(_)
+                | HearError::OtherContent(_)
+                | HearError::Illegal(_)
+                | HearError::BadParts
+        )
+    }
+}
+
 impl From<CloseError> for HearError {
     fn from(error: CloseError) -> Self {
         match error {
@@ -93,6 +107,7 @@ pub enum Heard {
 
 /// Applies a message whose proof by `signer`'s key is valid.
 ///
+/// - `heard_at`: when the message was stored; deadlines are judged by it, not by when it is processed.
 /// - `evidence`: needed for a statement only.
 /// - effects: state, books and our answer, in this transaction.
 /// - errors: [`HearError::Gap`] is to be tried again later; all others are final and change nothing.
@@ -101,6 +116,7 @@ pub fn hear(
     close: &Close,
     document: &Value,
     signer: &str,
+    heard_at: Timestamp,
     evidence: Option<&Evidence>,
 ) -> Result<Heard, HearError> {
     let message = message::read(document)?;
@@ -153,8 +169,27 @@ pub fn hear(
         body: &document.to_string(),
     };
     settlement::save_message(tx, &new, close.now)?;
-    let hearing = Hearing { close, channel, message: &message, digest };
+    let hearing = Hearing { close, channel, message: &message, digest, heard_at };
     hearing.apply(tx, evidence)
+}
+
+/// Keeps a message that was refused although it continues its channel, without any effect but this: the chain goes on, and
+/// the refused bytes are evidence. In a transaction of its own.
+pub fn keep_refused(tx: &mut Tx, document: &Value, now: Timestamp) -> Result<(), HearError> {
+    let message = message::read(document)?;
+    ledger::lock(tx)?;
+    let Some(channel) = settlement::channel_by_key(tx, &message.envelope.channel.key())? else { return Ok(()) };
+    check_chain(tx, &channel, &message)?;
+    let new = NewMessage {
+        channel: channel.id,
+        is_ours: false,
+        sequence: message.envelope.sequence,
+        uri: &message.envelope.id(),
+        kind: "refused",
+        digest: &proof::digest(document),
+        body: &document.to_string(),
+    };
+    Ok(settlement::save_message(tx, &new, now)?)
 }
 
 /// Keeps the two signed documents of an equivocation and freezes the channel. In a transaction of its own.
@@ -174,8 +209,7 @@ pub fn record_equivocation(tx: &mut Tx, document: &Value, now: Timestamp) -> Res
 }
 
 fn known_message(tx: &mut Tx, channel: &ChannelRow, sequence: i64) -> Result<Option<StoredMessage>, storage::Error> {
-    let messages = settlement::messages_of(tx, channel.id)?;
-    Ok(messages.into_iter().find(|message| !message.is_ours && message.sequence == sequence))
+    settlement::message_by_sequence(tx, channel.id, false, sequence)
 }
 
 fn check_chain(tx: &mut Tx, channel: &ChannelRow, message: &Message) -> Result<(), HearError> {
@@ -197,6 +231,7 @@ struct Hearing<'a> {
     channel: ChannelRow,
     message: &'a Message,
     digest: String,
+    heard_at: Timestamp,
 }
 
 impl Hearing<'_> {
@@ -379,7 +414,7 @@ impl Hearing<'_> {
     fn bind(&self, tx: &mut Tx, object: &str, digest: &str) -> Result<String, HearError> {
         let statement = self.our_statement(tx, object, digest)?;
         let state = statement.state()?;
-        let is_late = self.close.now > statement.month()?.accept_deadline();
+        let is_late = self.heard_at > statement.month()?.accept_deadline();
         if state == State::Voided || (state == State::Offered && is_late) {
             if state == State::Offered {
                 let (object, object_digest) = (statement.uri.clone(), statement.digest.clone());

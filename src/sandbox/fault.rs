@@ -1,6 +1,6 @@
 //! Faults that a test or a demo switches on: limits, outages, damaged replies.
 //!
-//! Owns that a fault is repeatable: it counts down, or follows a seed. Kinds are those of PLATFORMS.md, section 13.
+//! Owns that a fault is repeatable: it counts down, or follows a seed. See docs/bridges/README.md, "The sandbox".
 
 use std::time::Duration;
 

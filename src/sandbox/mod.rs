@@ -6,7 +6,7 @@
 //!
 //! Each platform is a plain function from a request and the [`model::World`] to a reply, below a path prefix
 //! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`].
-//! An instance that serves people never starts it. Source: PLATFORMS.md, section 13.
+//! An instance that serves people never starts it. Source: docs/bridges/README.md, "The sandbox".
 
 pub mod bank;
 pub mod control;

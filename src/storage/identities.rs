@@ -243,15 +243,6 @@ pub fn claim_by_token(tx: &mut Tx, token: &str) -> Result<Option<Claim>> {
     Ok(both!(tx, |db| claims::table.filter(claims::token.eq(token)).first(db).optional())?)
 }
 
-/// How many accounts are claimed by creators of this instance.
-pub fn count_claimed_here(tx: &mut Tx) -> Result<i64> {
-    Ok(both!(tx, |db| claims::table
-        .filter(claims::state.eq("verified"))
-        .filter(claims::creator_id.is_not_null())
-        .count()
-        .get_result(db))?)
-}
-
 /// The verified claim of an identity: its one beneficiary.
 pub fn verified_claim(tx: &mut Tx, identity: IdentityId) -> Result<Option<Claim>> {
     Ok(both!(tx, |db| claims::table
@@ -274,6 +265,15 @@ pub fn last_own_claim(tx: &mut Tx, identity: IdentityId) -> Result<Option<Claim>
         .order((claims::verified_at.desc(), claims::id.desc()))
         .first(db)
         .optional())?)
+}
+
+/// How many accounts are claimed by creators of this instance.
+pub fn count_claimed_here(tx: &mut Tx) -> Result<i64> {
+    Ok(both!(tx, |db| claims::table
+        .filter(claims::state.eq("verified"))
+        .filter(claims::creator_id.is_not_null())
+        .count()
+        .get_result(db))?)
 }
 
 pub fn set_claim_state(tx: &mut Tx, claim: i64, state: &str, verified_at: Option<Timestamp>) -> Result<()> {

@@ -178,6 +178,21 @@ pub fn last_message(tx: &mut Tx, channel: ChannelId, is_ours: bool) -> Result<Op
         .optional())?)
 }
 
+/// One message of a channel by its number.
+pub fn message_by_sequence(
+    tx: &mut Tx,
+    channel: ChannelId,
+    is_ours: bool,
+    sequence: i64,
+) -> Result<Option<StoredMessage>> {
+    Ok(both!(tx, |db| channel_messages::table
+        .filter(channel_messages::channel_id.eq(channel.0))
+        .filter(channel_messages::is_ours.eq(is_ours))
+        .filter(channel_messages::sequence.eq(sequence))
+        .first(db)
+        .optional())?)
+}
+
 pub fn message_by_uri(tx: &mut Tx, uri: &str) -> Result<Option<StoredMessage>> {
     Ok(both!(tx, |db| channel_messages::table.filter(channel_messages::uri.eq(uri)).first(db).optional())?)
 }

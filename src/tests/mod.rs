@@ -12,6 +12,7 @@ mod world;
 mod claims;
 mod close;
 mod divide;
+mod docs;
 mod money;
 mod settle;
 mod settle_lies;

@@ -72,6 +72,7 @@ fn admin_url() -> Option<&'static str> {
 }
 
 /// Whether PostgreSQL is tested at all.
+#[allow(dead_code, reason = "the federation tests include this file and ask otherwise")]
 pub fn is_installed() -> bool {
     programs().is_some()
 }

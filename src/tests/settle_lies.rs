@@ -40,7 +40,7 @@ fn forged(letter: &Letter, signer: &TestNode, change: impl FnOnce(&mut Value)) -
 /// Beta hears a document with evidence of the liar's choice.
 fn hear_at(node: &TestNode, document: &Value, signer: &str, evidence: Option<Evidence>) -> Result<Heard, HearError> {
     let (document, signer) = (document.clone(), signer.to_owned());
-    node.try_flow(move |tx, close| hear(tx, close, &document, &signer, evidence.as_ref()))
+    node.try_flow(move |tx, close| hear(tx, close, &document, &signer, close.now, evidence.as_ref()))
 }
 
 fn channel_of(world: &World) -> Channel {

@@ -5,16 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each layer, the layers above it in `lib.rs` that it may use. A new layer is added here with its reason.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("config", &["domain"]),
+    ("clock", &["domain"]),
+    ("fault", &[]),
     ("storage", &["domain"]),
     ("bridges", &["domain", "config"]),
     ("rails", &["domain", "config"]),
     ("flows", &["domain", "config", "storage", "bridges", "rails"]),
-    ("federation", &["domain", "config", "storage", "bridges", "rails", "flows"]),
-    ("jobs", &["domain", "config", "storage", "bridges", "rails", "flows", "federation"]),
-    ("web", &["domain", "config", "storage", "bridges", "rails", "flows", "federation", "jobs"]),
+    ("federation", &["domain", "config", "clock", "fault", "storage", "bridges", "rails", "flows"]),
+    ("jobs", &["domain", "config", "fault", "storage", "bridges", "rails", "flows", "federation"]),
+    ("console", &["domain", "config", "fault", "storage", "bridges", "rails", "flows", "federation", "jobs", "web"]),
+    ("web", &["domain", "config", "clock", "fault", "storage", "bridges", "rails", "flows", "federation", "jobs"]),
     ("simulation", &["domain", "config", "storage", "bridges", "rails", "flows"]),
     // The platforms stand outside the product; they know values, and their tests the connectors.
     ("sandbox", &["domain"]),
@@ -23,17 +26,20 @@ const LAYERS: [(&str, &[&str]); 12] = [
         &[
             "domain",
             "config",
+            "clock",
+            "fault",
             "storage",
             "bridges",
             "rails",
             "flows",
             "federation",
             "jobs",
+            "console",
             "web",
-            "simulation",
             "sandbox",
         ],
     ),
+    ("main", &["cli"]),
 ];
 
 /// What the domain must not know: IO, the clock, randomness.

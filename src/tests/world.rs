@@ -139,7 +139,8 @@ impl World {
         verified.expect("the sender's proof is valid");
         let evidence = self.evidence(letter);
         let (document, signer) = (letter.document.clone(), sender.instance.uri());
-        let heard = receiver.try_flow(move |tx, close| hear(tx, close, &document, &signer, evidence.as_ref()));
+        let heard =
+            receiver.try_flow(move |tx, close| hear(tx, close, &document, &signer, close.now, evidence.as_ref()));
         match &heard {
             Ok(_) => {
                 let uri = letter.uri.clone();

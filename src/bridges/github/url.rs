@@ -1,7 +1,7 @@
 //! GitHub addresses and logins, read without the network.
 //!
 //! Owns the exact list of hosts, the reserved first segments and the alphabet of logins, so that a login can go into a
-//! request path without a second thought. Source: PLATFORMS.md, sections 7 and 12.
+//! request path without a second thought. Source: docs/bridges/github.md.
 
 use crate::bridges::reference::{ParsedRef, Parts, RefKind, ReferenceError, parts};
 use crate::domain::identity::Platform;

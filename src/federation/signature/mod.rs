@@ -209,7 +209,7 @@ pub fn verify(
 ///
 /// - returns: what remains to be verified once the key is here.
 ///
-/// Source: FEDERATION.md, must 5; draft-cavage-http-signatures-12, 2.1 to 2.5.
+/// Source: FEDERATION.md, "HTTP signatures"; draft-cavage-http-signatures-12, 2.1 to 2.5.
 pub fn check(request: &Request<'_>, rules: &Rules, now: Timestamp) -> Result<Checked, SignatureError> {
     for name in SINGLE_HEADERS {
         if lines(request, name).nth(1).is_some() {

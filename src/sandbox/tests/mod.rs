@@ -1,4 +1,4 @@
-//! The connectors against the sandbox, over real sockets: the acceptance tests of PLATFORMS.md, section 14.
+//! The connectors against the sandbox, over real sockets: the acceptance tests of every bridge.
 //!
 //! Here, and not beside the connectors, because only a test may know both sides.
 
