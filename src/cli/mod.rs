@@ -19,7 +19,6 @@ use crate::config::{Config, Loaded, environment};
 use crate::console::{Answer, Command, execute, socket};
 use crate::federation::{Node, library, node};
 use crate::flows::audit;
-use crate::storage;
 pub use args::Arguments;
 use args::{ConfigVerb, LedgerVerb, Verb};
 
@@ -113,6 +112,6 @@ fn show(arguments: &Arguments, outcome: Result<Answer, crate::console::Refused>)
 /// Verifies the books beside a serving process: it only reads, so it needs neither the lock nor the socket.
 async fn verify(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let db = node::open_database(config, false)?;
-    let report = db.read(|tx| audit::verify(tx)).await.map_err(|error: storage::Error| error)?;
+    let report = db.read(audit::verify).await?;
     show(arguments, crate::console::audit_answer(&report))
 }

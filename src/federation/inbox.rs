@@ -398,10 +398,10 @@ impl Activity {
     fn undo(&self, tx: &mut Tx, instance: &crate::flows::Instance) -> Result<String, ProcessError> {
         let object = self.document.get("object").cloned().unwrap_or(Value::Null);
         let undone_uri = object_id(&self.document)?.to_owned();
-        if let Some(actor) = object.get("actor").and_then(Value::as_str) {
-            if actor != self.signer.uri {
-                return Err(ProcessError::Refused("only its own author can undo an activity".to_owned()));
-            }
+        if let Some(actor) = object.get("actor").and_then(Value::as_str)
+            && actor != self.signer.uri
+        {
+            return Err(ProcessError::Refused("only its own author can undo an activity".to_owned()));
         }
         if let Some(follow) = inbox::follow_by_uri(tx, &undone_uri)? {
             if follow.follower_uri != self.signer.uri {

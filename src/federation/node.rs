@@ -247,7 +247,7 @@ fn bridges_of(config: &Config, client: &GuardedClient, instance: &Instance) -> R
 /// The actor that stands for the instance, with its keys; made on the first start.
 async fn instance_actor(db: &Database, instance: &Instance, now: Timestamp) -> Result<(Actor, LocalKeys), StartError> {
     let uri = instance.uri();
-    let known = db.read(|tx| people::instance_actor(tx)).await?;
+    let known = db.read(people::instance_actor).await?;
     let actor = match known {
         Some(actor) if actor.uri != uri => {
             return Err(StartError::OtherDomain { stored: actor.uri, configured: uri });

@@ -29,7 +29,7 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
         tracing::info!(month = %month, "close of {month}: {step}");
         return Ok(true);
     }
-    let voided = node.settle(|tx, close| settle::void_expired(tx, close)).await?;
+    let voided = node.settle(settle::void_expired).await?;
     if !voided.is_empty() {
         fault::point("settle.voided");
     }

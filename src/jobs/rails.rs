@@ -112,7 +112,7 @@ async fn book(node: &Node, rail: &'static str, movement: AccountMovement) -> Res
     let now = node.now();
     let reference = movement.reference.trim().to_owned();
     if movement.amount.units() < 0 {
-        return Ok(node
+        return node
             .write(move |tx| {
                 if let Some(payment) = settlement::payment_by_reference(tx, &reference)? {
                     settle::payment_debited(tx, &payment, now)?;
@@ -123,7 +123,7 @@ async fn book(node: &Node, rail: &'static str, movement: AccountMovement) -> Res
                 }
                 Ok::<(), JobError>(())
             })
-            .await?);
+            .await;
     }
     let incoming = Movement {
         rail: rail.to_owned(),

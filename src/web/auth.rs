@@ -25,7 +25,7 @@ use crate::storage::people::{self, Login, Patron, TokenPurpose};
 use crate::storage::{self, Tx};
 
 /// How long a set-up link can be used.
-pub const SETUP_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3_600);
+pub const SETUP_LIFETIME: Duration = Duration::from_secs(3 * 24 * 3_600);
 
 /// What the HMAC in a form is about, so that it can never pass for another use of the same key.
 const FORM_CONTEXT: &[u8] = b"fedflattr form";

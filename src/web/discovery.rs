@@ -117,7 +117,7 @@ async fn get_nodeinfo(state: State) -> Result<HttpResponse, WebError> {
 
 /// For load balancers: the process answers, and its database does too.
 async fn health(state: State) -> Result<HttpResponse, WebError> {
-    state.db.read(|tx| crate::storage::ledger::head(tx)).await?;
+    state.db.read(crate::storage::ledger::head).await?;
     Ok(HttpResponse::Ok().content_type("text/plain").body("ok\n"))
 }
 

@@ -8,6 +8,7 @@ use askama::Template;
 
 use super::people::platform_label;
 use super::{Page, PageResult, Posted, Visit, ok};
+use crate::domain::identity::Platform;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::settlement::host_of;
@@ -76,7 +77,11 @@ async fn get_overview(visit: Visit) -> PageResult {
     };
     let next_close = match rows.iter().find(|row| row.stage != "closed") {
         Some(closing) => t.admin_closing(t.month(closing.month()?), t.stage(&closing.stage)),
-        None => t.admin_next_close_text(t.month(month), t.date(month.cut_off()), t.date(month.freeze())),
+        None => {
+            // The close goes month by month, also when the instance slept through some.
+            let next = rows.last().map(|row| row.month()).transpose()?.map_or(month, |last| last.next().min(month));
+            t.admin_next_close_text(t.month(next), t.date(next.cut_off()), t.date(next.freeze()))
+        }
     };
     let yes = |is: bool| if is { t.yes() } else { t.no() };
     let page = OverviewPage {
@@ -92,10 +97,11 @@ async fn get_overview(visit: Visit) -> PageResult {
         inbox: counted(received),
         outbox: counted(sent),
         standings: standings.into_iter().map(|(code, count)| (t.standing(&code), t.number(count))).collect(),
-        bridges: crate::domain::identity::Platform::ALL
+        bridges: Platform::ALL
             .iter()
             .map(|platform| {
-                let is_on = visit.state.bridges.get(*platform).is_some();
+                // The fediverse needs no bridge.
+                let is_on = *platform == Platform::Fediverse || visit.state.bridges.get(*platform).is_some();
                 (platform.label().to_owned(), if is_on { t.platform_on() } else { t.platform_off() })
             })
             .collect(),

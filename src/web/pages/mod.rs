@@ -95,8 +95,9 @@ pub async fn dress(
         set(header::REFERRER_POLICY, "same-origin");
         set(header::VARY, VARY);
         set(header::CACHE_CONTROL, if is_private { "no-store" } else { "private, no-cache" });
-    } else if response.status().is_redirection() {
-        response.headers_mut().insert(header::VARY, HeaderValue::from_static(VARY));
+    } else if !headers.contains_key(header::VARY) && !headers.contains_key(header::ETAG) {
+        // A redirection or an error of an address that may have answered somebody else with a page.
+        headers.insert(header::VARY, HeaderValue::from_static(VARY));
     }
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -40,9 +40,9 @@ catalogue! {
     platform_on: "on", "actif";
     platform_off: "off", "inactif";
     home_month(month): "This month: {month}", "Ce mois-ci : {month}";
-    home_flattrs: "flattrs so far", "flattrs jusqu’ici";
-    home_patrons: "patrons here", "mécènes ici";
-    home_claimed: "accounts claimed here", "comptes revendiqués ici";
+    home_flattrs: "Flattrs so far", "Flattrs jusqu’ici";
+    home_patrons: "Patrons here", "Mécènes ici";
+    home_claimed: "Accounts claimed here", "Comptes revendiqués ici";
     home_last_month(month): "The last month that was divided is {month}:", "Le dernier mois partagé est {month} :";
     home_commitment: "its public commitment", "son engagement public";
     home_go_to_account: "Your month", "Votre mois";
