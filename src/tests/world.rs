@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::node::{Creator, Patron, TestNode};
-use super::{Backend, eur};
+use super::Backend;
 use crate::domain::flattr;
 use crate::domain::identity::ObjectRef;
 use crate::domain::message::{self, Body};
