@@ -22,23 +22,35 @@ use tests::postgres::TestDatabase;
 const ALPHA: usize = 0;
 const BETA: usize = 1;
 
+/// What a crash at a point may change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    /// Nothing at all: every byte, every time.
+    Nothing,
+    /// When a later answer was given: a peer that found us dead asks again when its clock has moved on. What is owed, by
+    /// which statement and commitment, stays the same to the byte.
+    LaterAnswers,
+}
+
 /// Where the process dies, and how often that point is passed in the story. Numbered by their order.
-const POINTS: [(&str, usize, u32); 9] = [
-    ("close.before_commit", ALPHA, 7),
-    ("close.after_commit", ALPHA, 7),
-    ("outbox.expanded", ALPHA, 4),
-    ("delivery.answered", ALPHA, 4),
-    ("inbox.processed", ALPHA, 2),
-    ("settle.announced", ALPHA, 1),
-    ("rail.paid", ALPHA, 1),
-    ("inbox.processed", BETA, 4),
-    ("rail.booked", BETA, 1),
+const POINTS: [(&str, usize, u32, Allowed); 9] = [
+    ("close.before_commit", ALPHA, 7, Allowed::Nothing),
+    ("close.after_commit", ALPHA, 7, Allowed::Nothing),
+    ("outbox.expanded", ALPHA, 2, Allowed::Nothing),
+    ("delivery.answered", ALPHA, 4, Allowed::LaterAnswers),
+    ("inbox.processed", ALPHA, 2, Allowed::LaterAnswers),
+    ("settle.announced", ALPHA, 1, Allowed::LaterAnswers),
+    ("rail.paid", ALPHA, 1, Allowed::LaterAnswers),
+    ("inbox.processed", BETA, 4, Allowed::LaterAnswers),
+    ("rail.booked", BETA, 1, Allowed::LaterAnswers),
 ];
 
-const TIMES: [&str; 5] = [
+/// Ten seconds before the payment day everybody reads the bank, so the payment itself is always read at the last time.
+const TIMES: [&str; 6] = [
     "2013-07-01T00:00:10Z",
     "2013-07-04T00:00:10Z",
     "2013-07-05T00:00:00Z",
+    "2013-07-09T23:59:50Z",
     "2013-07-10T00:00:10Z",
     "2013-07-10T02:00:00Z",
 ];
@@ -50,7 +62,30 @@ struct Fingerprint {
     entries: Vec<String>,
     commitments: Vec<String>,
     messages: Vec<String>,
+    /// The statements among the messages.
+    offers: Vec<String>,
     statements: Vec<String>,
+}
+
+impl Fingerprint {
+    /// What is in one and not in the other, a line each.
+    fn differences(&self, other: &Fingerprint, allowed: Allowed) -> Vec<String> {
+        let mut pairs = vec![
+            (&self.balances, &other.balances),
+            (&self.commitments, &other.commitments),
+            (&self.offers, &other.offers),
+            (&self.statements, &other.statements),
+        ];
+        if allowed == Allowed::Nothing {
+            pairs.extend([(&self.entries, &other.entries), (&self.messages, &other.messages)]);
+        }
+        let mut differences = Vec::new();
+        for (found, wanted) in pairs {
+            differences.extend(found.iter().filter(|line| !wanted.contains(line)).map(|line| format!("+ {line}")));
+            differences.extend(wanted.iter().filter(|line| !found.contains(line)).map(|line| format!("- {line}")));
+        }
+        differences
+    }
 }
 
 /// The data of both instances and the bank on the last day of June.
@@ -101,14 +136,21 @@ async fn crash_everywhere(mut stage: Stage, databases: &[Option<TestDatabase>]) 
 
     let expected = play(&mut stage, &snapshot, databases, None).await?;
     assert_eq!(expected[ALPHA].commitments.len(), 1, "June was committed to");
-    assert!(expected[ALPHA].statements.iter().any(|statement| statement.contains("settled")), "{expected:?}");
+    // Half a cent stays open, which is never due: the receipt is the end of the road.
+    let is_receipted = expected[ALPHA].messages.iter().any(|message| message.contains("flattr:Receipt"));
+    assert!(is_receipted, "{:?}", expected[ALPHA].statements);
     let mut crashes = 0;
-    for (point, index, passings) in POINTS {
+    for (point, index, passings, allowed) in POINTS {
         for passing in 1..=passings {
             let crash = Some((index, format!("{point}#{passing}")));
             let outcome = play(&mut stage, &snapshot, databases, crash).await?;
             for (side, (found, wanted)) in outcome.iter().zip(&expected).enumerate() {
-                assert_eq!(found, wanted, "instance {side} after a crash at {point}#{passing} of instance {index}");
+                let differences = found.differences(wanted, allowed);
+                assert!(
+                    differences.is_empty(),
+                    "instance {side} after a crash at {point}#{passing} of instance {index}:\n{}",
+                    differences.join("\n")
+                );
             }
             crashes += 1;
         }
@@ -140,6 +182,10 @@ async fn play(
         stage.set_clock(time)?;
         loop {
             let rested = stage.rest().await;
+            if rested.is_err() {
+                // A process that is ending does not answer any more, and is not gone yet.
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            }
             let mut revived = false;
             for index in [ALPHA, BETA] {
                 if stage.has_ended(index) {
@@ -194,12 +240,14 @@ async fn fingerprint(stage: &Stage, index: usize, databases: &[Option<TestDataba
                 }
             }
             messages.sort();
+            let offers =
+                messages.iter().filter(|message| message.contains("flattr:SettlementStatement")).cloned().collect();
             let statements = settlement::statements(tx)?;
             let statements = statements
                 .into_iter()
                 .map(|(statement, channel)| format!("{} {} {}", channel.key, statement.month, statement.state))
                 .collect();
-            Ok::<_, storage::Error>(Fingerprint { balances, entries, commitments, messages, statements })
+            Ok::<_, storage::Error>(Fingerprint { balances, entries, commitments, messages, offers, statements })
         })
         .await?;
     Ok(found)

@@ -33,7 +33,8 @@ async fn three_instances_settle_a_month() -> anyhow::Result<()> {
     stage.advance_to("2013-06-20T00:00:00Z").await?;
     stage.advance_to("2013-07-01T00:00:10Z").await?;
     stage.advance_to("2013-07-04T00:00:10Z").await?;
-    assert_eq!(states(&stage, ALPHA).await?, ["2013-06 agreed", "2013-06 agreed"]);
+    let claims = stage.ask(ALPHA, Command::ClaimList).await?.text;
+    assert_eq!(states(&stage, ALPHA).await?, ["2013-06 agreed", "2013-06 agreed"], "{claims}");
     assert_eq!(states(&stage, GAMMA).await?, ["2013-06 agreed", "2013-06 agreed"]);
     // Nothing is available before money is there; mira's share from her own instance is.
     assert_eq!(received(&stage, BETA, "mira").await?, (eur("2.00"), eur("3.00"), eur("0")));

@@ -128,7 +128,7 @@ pub enum UserVerb {
     Create {
         name: String,
         /// Set aside each month, such as 5.00.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         budget: Option<String>,
         /// Gives in their own name; without it, anonymously.
         #[arg(long)]

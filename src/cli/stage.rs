@@ -91,7 +91,7 @@ impl Stage {
         let text = format!(
             "{database}[server]\ndomain = \"{}\"\nport = {port}\ndata_dir = \"{}\"\n\n\
              [instance]\nname = \"{}\"\n\n\
-             [federation]\nallow_private_addresses = [\"127.0.0.0/8\"]\n\n\
+             [federation]\nallow_private_addresses = [\"127.0.0.0/8\"]\nfetch_timeout_seconds = 2\n\n\
              [money]\nminimum_budget = \"1.00\"\nminimum_payout = \"1.00\"\n\n\
              [settlement]\nminimum_transfer = \"0.01\"\n\n\
              [bridge.github]\nbase_url = \"{github}\"\ntoken = \"token-{}\"\n\n\

@@ -13,7 +13,7 @@ use super::node::{Node, StartError};
 use crate::clock::wall_time;
 use crate::domain::time::Timestamp;
 use crate::flows::settle;
-use crate::storage::outbox::{self, Attempt, Delivery};
+use crate::storage::outbox::{self, Attempt, Delivery, Lease};
 use crate::storage::{self, people};
 
 const CONTENT_TYPE: &str = "application/activity+json";
@@ -77,9 +77,11 @@ pub fn next_attempt(now: Timestamp, attempts: i64, row: i64, after: Option<u64>)
 /// Brings out what is due. Says how many attempts were made.
 pub async fn deliver_due(node: &Node) -> Result<usize, storage::Error> {
     let now = node.now();
-    let lease = now.plus(Duration::from_secs(2 * node.config.federation.fetch_timeout_seconds));
+    let wall = wall_time();
+    let held = Duration::from_secs(2 * node.config.federation.fetch_timeout_seconds);
+    let lease = Lease { now: wall, until: wall.plus(held) };
     let limit = i64::from(node.config.federation.delivery_workers);
-    if node.db.read(move |tx| outbox::count_due(tx, now)).await? == 0 {
+    if !node.db.read(move |tx| outbox::has_due(tx, now, wall)).await? {
         return Ok(0);
     }
     let due = node.db.write(move |tx| outbox::lease_due(tx, now, lease, limit)).await?;

@@ -161,30 +161,39 @@ pub fn queue_delivery(tx: &mut Tx, delivery: &NewDelivery, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Deliveries that are due and not before an older one of their key and inbox.
+/// Deliveries that are due and not before an older one of their key and inbox; also those that a worker has in hand.
 macro_rules! due {
     ($older:ident, $now:expr) => {
-        deliveries::table
-            .filter(deliveries::state.eq("waiting"))
-            .filter(deliveries::next_at.le($now))
-            .filter(deliveries::lease_until.le($now))
-            .filter(not(exists(
+        deliveries::table.filter(deliveries::state.eq("waiting")).filter(deliveries::next_at.le($now)).filter(not(
+            exists(
                 $older
                     .filter($older.field(deliveries::ordering_key).eq(deliveries::ordering_key))
                     .filter($older.field(deliveries::inbox).eq(deliveries::inbox))
                     .filter($older.field(deliveries::state).eq("waiting"))
                     .filter($older.field(deliveries::id).lt(deliveries::id)),
-            )))
+            ),
+        ))
     };
 }
 
-/// Takes up to `limit` deliveries that are due, and leases them.
-pub fn lease_due(tx: &mut Tx, now: Timestamp, lease_until: Timestamp, limit: i64) -> Result<Vec<Delivery>> {
+/// A worker's hold on deliveries. It is about whether a process lives, so it counts by the real clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    pub now: Timestamp,
+    pub until: Timestamp,
+}
+
+/// Takes up to `limit` deliveries that are due and that nobody has in hand.
+pub fn lease_due(tx: &mut Tx, now: Timestamp, lease: Lease, limit: i64) -> Result<Vec<Delivery>> {
     let older = diesel::alias!(deliveries as older);
-    let now = now.micros();
+    let (now, wall) = (now.micros(), lease.now.micros());
     macro_rules! candidates {
         () => {
-            due!(older, now).order((deliveries::next_at, deliveries::id)).limit(limit).select(deliveries::all_columns)
+            due!(older, now)
+                .filter(deliveries::lease_until.le(wall))
+                .order((deliveries::next_at, deliveries::id))
+                .limit(limit)
+                .select(deliveries::all_columns)
         };
     }
     let rows: Vec<Delivery> = match tx {
@@ -194,16 +203,28 @@ pub fn lease_due(tx: &mut Tx, now: Timestamp, lease_until: Timestamp, limit: i64
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     both!(tx, |db| diesel::update(deliveries::table)
         .filter(deliveries::id.eq_any(&ids))
-        .set(deliveries::lease_until.eq(lease_until.micros()))
+        .set(deliveries::lease_until.eq(lease.until.micros()))
         .execute(db))?;
     Ok(rows)
 }
 
-/// How many deliveries are due; those that wait for an older one are not.
+/// How many deliveries are due or in hand; those that wait for an older one are not.
 pub fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64> {
     let older = diesel::alias!(deliveries as older);
     let now = now.micros();
     Ok(both!(tx, |db| due!(older, now).select(count_star()).first(db))?)
+}
+
+/// Whether there is anything to take in hand.
+pub fn has_due(tx: &mut Tx, now: Timestamp, wall: Timestamp) -> Result<bool> {
+    let older = diesel::alias!(deliveries as older);
+    let now = now.micros();
+    let found: Option<i64> = both!(tx, |db| due!(older, now)
+        .filter(deliveries::lease_until.le(wall.micros()))
+        .select(deliveries::id)
+        .first(db)
+        .optional())?;
+    Ok(found.is_some())
 }
 
 /// Writes down how an attempt ended.

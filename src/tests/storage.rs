@@ -9,7 +9,7 @@ use super::{Backend, eur, on_both_databases};
 use crate::domain::id::PatronId;
 use crate::domain::ledger::{Account, Entry, Kind, Phase, Refusal};
 use crate::storage::ledger::{self, PostError, Posted};
-use crate::storage::outbox::{self, Attempt, NewDelivery};
+use crate::storage::outbox::{self, Attempt, Lease, NewDelivery};
 use crate::storage::{Database, Error, Tx};
 
 const ALICE: Account = Account::PatronAvailable(PatronId(1));
@@ -185,7 +185,9 @@ fn deliveries_of_one_key_are_leased_in_order_and_one_at_a_time() {
         });
         let minute = std::time::Duration::from_secs(60);
         let lease = || -> Vec<i64> {
-            let rows = node.flow(move |tx, close| outbox::lease_due(tx, close.now, close.now.plus(minute), 10));
+            let rows = node.flow(move |tx, close| {
+                outbox::lease_due(tx, close.now, Lease { now: close.now, until: close.now.plus(minute) }, 10)
+            });
             rows.into_iter().map(|row| row.id).collect()
         };
         let end = |id: i64, state: &'static str| {
@@ -234,7 +236,9 @@ fn concurrent_workers_never_lease_the_same_delivery() {
         let workers: Vec<_> = (0..12)
             .map(|_| {
                 let database = database.clone();
-                runtime.spawn(async move { database.write(move |tx| outbox::lease_due(tx, now, until, 5)).await })
+                runtime.spawn(async move {
+                    database.write(move |tx| outbox::lease_due(tx, now, Lease { now, until }, 5)).await
+                })
             })
             .collect();
         let leased = runtime.block_on(futures_util::future::join_all(workers));

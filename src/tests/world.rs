@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::node::{Creator, Patron, TestNode};
 use super::Backend;
+use super::node::{Creator, Patron, TestNode};
 use crate::domain::flattr;
 use crate::domain::identity::ObjectRef;
 use crate::domain::message::{self, Body};
