@@ -141,7 +141,7 @@ pub fn hear(
             let is_taken = settlement::peer_by_host(tx, host_of(&envelope.sender))?.is_some();
             let inbox = actor.filter(|_| !is_taken).map(|actor| actor.inbox);
             let inbox = inbox.ok_or_else(|| HearError::NotOurs(envelope.channel.key()))?;
-            settlement::save_peer(tx, &envelope.sender, host_of(&envelope.sender), &inbox, "seen", close.now)?
+            settlement::note_peer(tx, &envelope.sender, host_of(&envelope.sender), &inbox, close.now)?
         }
     };
     let channel = settlement::channel_with(tx, &peer, &envelope.channel, is_debtor)?;

@@ -53,6 +53,7 @@ pub fn say(tx: &mut Tx, close: &Close, channel: &ChannelRow, body: Body) -> Resu
 ///
 /// - `account`: ours on the rail, for the channel in which the peer owes us.
 pub fn add_peer(tx: &mut Tx, close: &Close, uri: &str, inbox: &str, account: &str) -> Result<Peer, CloseError> {
+    ledger::lock(tx)?;
     let peer = settlement::save_peer(tx, uri, host_of(uri), inbox, "added", close.now)?;
     let currency = close.instance.policy.currency;
     let (ours, theirs) = (close.instance.uri(), peer.uri.clone());

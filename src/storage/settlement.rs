@@ -24,7 +24,22 @@ pub struct Peer {
     pub created_at: i64,
 }
 
-/// Notes a peer, or changes its state.
+/// Notes an instance that offered terms; one that our operator has added stays added.
+pub fn note_peer(tx: &mut Tx, uri: &str, host: &str, inbox: &str, now: Timestamp) -> Result<Peer> {
+    both!(tx, |db| diesel::insert_into(peers::table)
+        .values((
+            peers::uri.eq(uri),
+            peers::host.eq(host),
+            peers::inbox.eq(inbox),
+            peers::state.eq("seen"),
+            peers::created_at.eq(now.micros()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(db))?;
+    Ok(both!(tx, |db| peers::table.filter(peers::uri.eq(uri)).first(db))?)
+}
+
+/// Makes an instance a peer in this state.
 pub fn save_peer(tx: &mut Tx, uri: &str, host: &str, inbox: &str, state: &str, now: Timestamp) -> Result<Peer> {
     Ok(both!(tx, |db| diesel::insert_into(peers::table)
         .values((
