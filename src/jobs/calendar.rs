@@ -35,7 +35,7 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     }
     let now = node.now();
     let expired = node.write(move |tx| claim::expire(tx, now)).await?;
-    let announced = node.settle(|tx, close| settle::pay_due(tx, close)).await?;
+    let announced = node.settle(settle::pay_due).await?;
     if !announced.is_empty() {
         fault::point("settle.announced");
     }

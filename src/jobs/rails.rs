@@ -141,11 +141,12 @@ async fn book(node: &Node, rail: &'static str, movement: AccountMovement) -> Res
                 return Ok("payment of a peer".to_owned());
             }
             let payout = bank::payout_by_reference(tx, incoming.reference.trim())?;
-            if let Some(payout) = payout.filter(|payout| payout.amount().is_ok_and(|paid| paid == incoming.amount)) {
-                if pay_out::returned(tx, &payout.reference, now)? {
-                    fund::record(tx, &incoming, "payout returned")?;
-                    return Ok(format!("payout {} came back", payout.reference));
-                }
+            let payout = payout.filter(|payout| payout.amount().is_ok_and(|paid| paid == incoming.amount));
+            if let Some(payout) = payout
+                && pay_out::returned(tx, &payout.reference, now)?
+            {
+                fund::record(tx, &incoming, "payout returned")?;
+                return Ok(format!("payout {} came back", payout.reference));
             }
             Ok::<String, JobError>(format!("{:?}", fund::book_incoming(tx, &incoming, now)?))
         })

@@ -243,7 +243,7 @@ impl World {
 
     /// What a node announces to pay; the notices are queued.
     pub fn announce(&self, debtor: usize) -> Vec<Payment> {
-        self.nodes[debtor].flow(|tx, close| settle::pay_due(tx, close))
+        self.nodes[debtor].flow(settle::pay_due)
     }
 
     /// The bank debits the payment and credits `arriving` to the creditor.
