@@ -14,8 +14,10 @@ use super::given::{Given, Raw, Source};
 use super::key::{FILE_SUFFIX, Fallback, Key, VARIABLE_PREFIX};
 use super::table::SECTIONS;
 
-/// Variables with our prefix that other parts of the program read.
-const RESERVED_VARIABLES: [&str; 3] = ["FEDFLATTR_CONFIG", "FEDFLATTR_TEST_CLOCK", "FEDFLATTR_TEST_CRASH_AT"];
+/// The path of the file, which the command line reads.
+const FILE_VARIABLE: &str = "FEDFLATTR_CONFIG";
+/// What tests set for the program and for themselves; a public server refuses those that it would obey.
+const TEST_PREFIX: &str = "FEDFLATTR_TEST_";
 
 /// The federation library reads this one by itself, deep inside; see [`Sources::add_environment`].
 const ALLOW_LOCAL_VARIABLE: &str = "DANGER_FEDERATION_ALLOW_LOCAL_IP";
@@ -115,7 +117,8 @@ impl Sources {
             }
         }
         for variable in variables.into_keys().filter(|name| name.starts_with(VARIABLE_PREFIX)) {
-            let is_known = RESERVED_VARIABLES.contains(&variable.as_str())
+            let is_known = variable == FILE_VARIABLE
+                || variable.starts_with(TEST_PREFIX)
                 || all_keys().any(|key| key.variable() == variable || key.file_variable().as_ref() == Some(&variable));
             if !is_known {
                 let suggestion = nearest_variable(&variable);

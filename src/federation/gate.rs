@@ -103,7 +103,7 @@ async fn differing(node: &Node, signer: &Actor, first_body: &str, second: &Value
     let (first_body, second_body, now) = (first_body.to_owned(), second.to_string(), node.now());
     let second = second.clone();
     node.write(move |tx| {
-        crate::storage::settlement::save_evidence(tx, "equivocation", &subject, &first_body, &second_body, now)?;
+        crate::storage::evidence::save_evidence(tx, "equivocation", &subject, &first_body, &second_body, now)?;
         match crate::flows::hear::record_equivocation(tx, &second, now) {
             Err(crate::flows::hear::HearError::Storage(error)) => Err(error),
             // A document that is no settlement message has no channel to freeze; the evidence stands.

@@ -20,7 +20,7 @@ use crate::flows::settle::{self, say};
 use crate::storage::settlement::{
     self, ChannelRow, NewLine, NewMessage, NewPayment, NewStatement, Statement, StoredMessage,
 };
-use crate::storage::{self, Tx, flow_error, identities, ledger, people};
+use crate::storage::{self, Tx, evidence, flow_error, identities, ledger, people};
 
 #[derive(Debug, thiserror::Error)]
 pub enum HearError {
@@ -211,7 +211,7 @@ pub fn record_equivocation(tx: &mut Tx, document: &Value, now: Timestamp) -> Res
         return Ok(false);
     }
     let subject = format!("{key}/{}/{sequence}", host_of(&message.envelope.sender));
-    let is_new = settlement::save_evidence(tx, "equivocation", &subject, &known.body, &document.to_string(), now)?;
+    let is_new = evidence::save_evidence(tx, "equivocation", &subject, &known.body, &document.to_string(), now)?;
     settlement::freeze_channel(tx, channel.id, &format!("equivocation at message {sequence}"))?;
     Ok(is_new)
 }
@@ -357,10 +357,10 @@ impl Hearing<'_> {
         evidence: &Evidence,
     ) -> Result<Option<RejectCode>, HearError> {
         let (home, body) = (&self.channel.debtor_uri, evidence.commitment.to_string());
-        let other = settlement::save_commitment(tx, home, offer.month, &offer.commitment_digest, &body)?;
+        let other = evidence::save_commitment(tx, home, offer.month, &offer.commitment_digest, &body)?;
         let Some((_, first)) = other else { return Ok(None) };
         let subject = format!("{home} {}", offer.month);
-        settlement::save_evidence(tx, "two_commitments", &subject, &first, &body, self.close.now)?;
+        evidence::save_evidence(tx, "two_commitments", &subject, &first, &body, self.close.now)?;
         settlement::freeze_channel(tx, self.channel.id, &format!("two commitments for {}", offer.month))?;
         Ok(Some(RejectCode::RootMismatch))
     }

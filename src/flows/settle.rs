@@ -63,7 +63,7 @@ pub fn add_peer(tx: &mut Tx, close: &Close, uri: &str, inbox: &str, account: &st
     let incoming = settlement::channel_with(tx, &peer, &owed_to_us, false)?;
     if incoming.terms == "none" {
         let minimum_transfer = close.instance.policy.minimum_transfer;
-        settlement::set_payee(tx, incoming.id, account, minimum_transfer)?;
+        settlement::set_minimum(tx, incoming.id, minimum_transfer)?;
         say(tx, close, &incoming, Body::Terms { account: account.to_owned(), minimum_transfer })?;
         settlement::set_terms(tx, incoming.id, "offered")?;
     }

@@ -28,6 +28,7 @@ macro_rules! both {
 
 pub mod bank;
 pub mod connections;
+pub mod evidence;
 pub mod identities;
 pub mod inbox;
 pub mod ledger;

@@ -5,9 +5,7 @@
 
 use diesel::prelude::*;
 
-use super::schema::{
-    channel_messages, channels, evidence, payment_parts, payments, peer_commitments, peers, statement_lines, statements,
-};
+use super::schema::{channel_messages, channels, payment_parts, payments, peers, statement_lines, statements};
 use super::{Error, Result, Tx};
 use crate::domain::id::{ChannelId, StatementId};
 use crate::domain::money::{Amount, Currency};
@@ -138,37 +136,20 @@ pub fn set_terms(tx: &mut Tx, id: ChannelId, terms: &str) -> Result<()> {
     Ok(())
 }
 
+/// Notes from which amount on our own terms ask for a payment.
+pub fn set_minimum(tx: &mut Tx, id: ChannelId, minimum: Amount) -> Result<()> {
+    both!(tx, |db| diesel::update(channels::table.find(id.0))
+        .set(channels::minimum_units.eq(minimum.units()))
+        .execute(db))?;
+    Ok(())
+}
+
 /// Notes what the creditor's terms say: where it is paid, and from which amount on.
 pub fn set_payee(tx: &mut Tx, id: ChannelId, account: &str, minimum: Amount) -> Result<()> {
     both!(tx, |db| diesel::update(channels::table.find(id.0))
         .set((channels::payee_account.eq(account), channels::minimum_units.eq(minimum.units())))
         .execute(db))?;
     Ok(())
-}
-
-/// Keeps a peer's commitment. Another one for the same month is not kept: the first is returned instead.
-pub fn save_commitment(
-    tx: &mut Tx,
-    home_uri: &str,
-    month: Month,
-    digest: &str,
-    body: &str,
-) -> Result<Option<(String, String)>> {
-    both!(tx, |db| diesel::insert_into(peer_commitments::table)
-        .values((
-            peer_commitments::home_uri.eq(home_uri),
-            peer_commitments::month.eq(month.to_string()),
-            peer_commitments::digest.eq(digest),
-            peer_commitments::body.eq(body),
-        ))
-        .on_conflict_do_nothing()
-        .execute(db))?;
-    let stored: (String, String) = both!(tx, |db| peer_commitments::table
-        .filter(peer_commitments::home_uri.eq(home_uri))
-        .filter(peer_commitments::month.eq(month.to_string()))
-        .select((peer_commitments::digest, peer_commitments::body))
-        .first(db))?;
-    Ok(Some(stored).filter(|(stored, _)| stored != digest))
 }
 
 pub fn freeze_channel(tx: &mut Tx, id: ChannelId, because: &str) -> Result<()> {
@@ -574,34 +555,4 @@ pub fn set_payment_state(tx: &mut Tx, payment: i64, from: &[&str], to: &str) -> 
         .set(payments::state.eq(to))
         .execute(db))?;
     Ok(changed == 1)
-}
-
-/// Keeps two signed documents that contradict each other.
-pub fn save_evidence(
-    tx: &mut Tx,
-    kind: &str,
-    subject: &str,
-    first_body: &str,
-    second_body: &str,
-    now: Timestamp,
-) -> Result<bool> {
-    let inserted = both!(tx, |db| diesel::insert_into(evidence::table)
-        .values((
-            evidence::kind.eq(kind),
-            evidence::subject.eq(subject),
-            evidence::first_body.eq(first_body),
-            evidence::second_body.eq(second_body),
-            evidence::found_at.eq(now.micros()),
-        ))
-        .on_conflict_do_nothing()
-        .execute(db))?;
-    Ok(inserted == 1)
-}
-
-/// What went wrong with peers: (kind, subject, found at), newest first.
-pub fn evidence(tx: &mut Tx) -> Result<Vec<(String, String, i64)>> {
-    Ok(both!(tx, |db| evidence::table
-        .select((evidence::kind, evidence::subject, evidence::found_at))
-        .order(evidence::id.desc())
-        .load(db))?)
 }

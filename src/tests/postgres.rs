@@ -11,7 +11,7 @@
 //! The watchdog is this test binary, started again for the one ignored test [`watchdog`]. It stops the server and deletes
 //! the directory when `users` has been free for ten seconds. Nothing has to be installed but PostgreSQL's own programs
 //! (`FEDFLATTR_TEST_POSTGRES_BIN`, the PATH or /usr/lib/postgresql); without them the PostgreSQL half of each test is
-//! skipped and said, and `FEDFLATTR_REQUIRE_POSTGRES=1` makes that a failure.
+//! skipped and said, and `FEDFLATTR_TEST_REQUIRE_POSTGRES=1` makes that a failure.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -297,7 +297,7 @@ fn postgresql_is_tested_or_its_absence_is_said() {
     match TestDatabase::create() {
         Some(database) => PgConnection::establish(&database.url).map(drop).expect("a connection"),
         None => {
-            let is_required = std::env::var("FEDFLATTR_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+            let is_required = std::env::var("FEDFLATTR_TEST_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
             assert!(!is_required, "PostgreSQL is required, and initdb and postgres were not found");
             println!("SKIPPED: PostgreSQL is not installed; every test ran on SQLite only");
         }

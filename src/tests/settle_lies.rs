@@ -11,7 +11,7 @@ use crate::domain::money::Amount;
 use crate::domain::proof;
 use crate::domain::settlement::{Channel, State};
 use crate::flows::hear::{Evidence, HearError, Heard, hear};
-use crate::storage::settlement;
+use crate::storage::{evidence, settlement};
 
 const ALPHA: usize = 0;
 const BETA: usize = 1;
@@ -226,7 +226,7 @@ fn two_messages_with_one_number_freeze_the_channel_and_are_kept() {
         let before = world.journal_heads();
         assert!(matches!(world.deliver(&other), Err(HearError::Equivocation { .. })));
         assert_eq!(world.journal_heads(), before);
-        let evidence = world.nodes[BETA].read(settlement::evidence);
+        let evidence = world.nodes[BETA].read(evidence::evidence);
         assert_eq!(evidence.len(), 1);
         assert_eq!(
             (evidence[0].0.as_str(), evidence[0].1.as_str()),
@@ -237,7 +237,7 @@ fn two_messages_with_one_number_freeze_the_channel_and_are_kept() {
         // The first stays a harmless repeat; whatever is new is refused; the evidence is kept once.
         assert_eq!(world.deliver(&letter).unwrap(), Heard::Repeat);
         assert!(world.deliver(&other).is_err());
-        assert_eq!(world.nodes[BETA].read(settlement::evidence).len(), 1);
+        assert_eq!(world.nodes[BETA].read(evidence::evidence).len(), 1);
         let body = Body::Void { object: letter.uri.clone(), object_digest: proof::digest(&letter.document) };
         assert_refused(world, &next_from_alpha(world, body), "Frozen");
         // The other direction is another channel and goes on.

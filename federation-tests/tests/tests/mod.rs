@@ -11,7 +11,7 @@ pub fn on_postgresql(name: &'static str) -> Option<(Role, TestDatabase)> {
     match TestDatabase::create() {
         Some(database) => Some((Role { name, database_url: Some(database.url.clone()) }, database)),
         None => {
-            let is_required = std::env::var_os("FEDFLATTR_REQUIRE_POSTGRES").is_some_and(|value| value == "1");
+            let is_required = std::env::var_os("FEDFLATTR_TEST_REQUIRE_POSTGRES").is_some_and(|value| value == "1");
             assert!(!is_required, "PostgreSQL is required and not installed");
             eprintln!("SKIPPED: the PostgreSQL half of this test; PostgreSQL is not installed");
             None

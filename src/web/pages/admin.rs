@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::flows::audit;
 use crate::jobs;
 use crate::storage::people as stored_people;
-use crate::storage::{self, Tx, connections, inbox, ledger, likes, months, outbox, settlement};
+use crate::storage::{self, Tx, connections, evidence, inbox, ledger, likes, months, outbox, settlement};
 
 /// Rows of a list of the newest.
 const NEWEST: i64 = 100;
@@ -67,7 +67,7 @@ async fn get_overview(visit: Visit) -> PageResult {
                 likes::count_by_standing(tx, month)?,
                 months::months(tx)?,
                 ledger::accounts(tx, &Account::SuspenseUnmatched.to_string())?,
-                settlement::evidence(tx)?,
+                evidence::evidence(tx)?,
             ))
         })
         .await?;
