@@ -43,10 +43,19 @@ pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
         for (name, link) in &setup_links {
             println!("  {name:<6} {link}");
         }
-        tokio::signal::ctrl_c().await?;
+        until_ended().await?;
     }
     stage.strike();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C or a service manager's end, so that no instance is left running.
+async fn until_ended() -> std::io::Result<()> {
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 /// Amounts of the story are euros.
