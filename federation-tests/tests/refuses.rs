@@ -206,14 +206,16 @@ async fn applications_and_strangers_cannot_like_or_settle() -> anyhow::Result<()
         previous: String::new(),
         issued: "2013-06-01T08:00:00Z".parse().expect("a time"),
     };
-    let unsigned = message::write(&Message { envelope: envelope(1), body: Body::Statement(offer) });
-    let mut bare = unsigned.clone();
-    bare["object"]["likeCount"] = json!(2);
-    assert_eq!(bot.post(&scene.inbox, &bare).await?.0, 202);
-    let signed = proof::sign(unsigned, &bot.proof_key, wall_time())?;
-    scene.stage.rest().await?;
-    // The id is taken by the body without a proof, so the proved one comes under the next number of another channel.
+    // Proved and well formed, so it is read to the end: there are no terms with this instance.
+    let body = Body::Statement(offer);
+    let signed = proof::sign(
+        message::write(&Message { envelope: envelope(1), body: body.clone() }),
+        &bot.proof_key,
+        wall_time(),
+    )?;
     assert_eq!(bot.post(&scene.inbox, &signed).await?.0, 202);
+    let bare = message::write(&Message { envelope: envelope(2), body });
+    assert_eq!(bot.post(&scene.inbox, &bare).await?.0, 202);
     scene.stage.rest().await?;
     let statements = scene.stage.data(0, Command::SettlementList).await?;
     assert_eq!(statements, json!([]), "no statement of a stranger is taken");
@@ -221,6 +223,7 @@ async fn applications_and_strangers_cannot_like_or_settle() -> anyhow::Result<()
     let outcomes: Vec<&str> = inbox.as_array().into_iter().flatten().map(|row| text(row, "outcome")).collect();
     assert!(outcomes.contains(&"likes by applications do not count"), "{outcomes:?}");
     assert!(outcomes.contains(&"an anonymous like needs a proof by a settlement peer"), "{outcomes:?}");
+    assert!(outcomes.contains(&"statement of 2013-05 rejected: terms"), "{outcomes:?}");
     assert!(outcomes.contains(&"a settlement message without a valid proof has no effect"), "{outcomes:?}");
     scene.stage.verify_books(0)?;
     Ok(())
