@@ -3,7 +3,12 @@
 //! Owns one list of commands with one meaning, whether a command is run in a process of its own or handed to the serving
 //! process over its socket ([`socket`]). Each calls one flow or query and answers with values and a text.
 
+mod books;
+mod common;
 mod execute;
+mod peers;
+mod people;
+mod platforms;
 pub mod socket;
 
 use serde::{Deserialize, Serialize};
