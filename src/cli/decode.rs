@@ -12,11 +12,13 @@ use crate::domain::identity::Platform;
 pub fn run(list: bool, platform: Option<&str>, kind: Option<&str>, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     let wanted: Option<Platform> = platform.map(str::parse).transpose()?;
     if list {
+        let mut lines = Vec::new();
         for platform in Platform::ALL.into_iter().filter(|platform| wanted.is_none_or(|wanted| wanted == *platform)) {
             for kind in kinds(platform) {
-                println!("{:<10} {:<14} {}", platform.slug(), kind.name, kind.description);
+                lines.push(format!("{:<10} {:<14} {}", platform.slug(), kind.name, kind.description));
             }
         }
+        super::print(&lines.join("\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     let (Some(platform), Some(kind), Some(file)) = (wanted, kind, file) else {
@@ -28,7 +30,7 @@ pub fn run(list: bool, platform: Option<&str>, kind: Option<&str>, file: Option<
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     match decode(platform, kind, &bytes) {
         Ok(value) => {
-            println!("{}", serde_json::to_string_pretty(&value)?);
+            super::print(&serde_json::to_string_pretty(&value)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

@@ -10,6 +10,7 @@ mod init;
 mod serve;
 pub mod stage;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -36,8 +37,29 @@ pub fn main() -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", sentence(error));
     ExitCode::FAILURE
+}
+
+/// The error and its causes, each said once: many an error repeats its cause in its own text.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Prints the answer of a command. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write the answer"),
+    }
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -46,20 +68,20 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Serve => serve::run(load(&arguments)?.config).await.map(|()| ExitCode::SUCCESS),
         Verb::Demo { exit } => demo::run(exit).await,
         Verb::Init { domain, admin, directory } => {
-            init::run(&domain, &admin, &directory).await.map(|()| ExitCode::SUCCESS)
+            init::run(&domain, &admin, &directory, &arguments.set).await.map(|()| ExitCode::SUCCESS)
         }
         Verb::Sandbox { port } => serve::sandbox(port).await.map(|()| ExitCode::SUCCESS),
         Verb::Config { verb: ConfigVerb::Check } => {
             load(&arguments)?;
-            println!("the configuration is right");
+            print("the configuration is right")?;
             done
         }
         Verb::Config { verb: ConfigVerb::Show } => {
-            print!("{}", load(&arguments)?);
+            print(&load(&arguments)?.to_string())?;
             done
         }
         Verb::Config { verb: ConfigVerb::Example } => {
-            print!("{}", crate::config::example());
+            print(&crate::config::example())?;
             done
         }
         Verb::Bridge { verb: args::BridgeVerb::Decode { list, platform, kind, file } } => {
@@ -99,8 +121,8 @@ async fn ask(arguments: &Arguments, config: &Config, command: Command) -> anyhow
 
 fn show(arguments: &Arguments, outcome: Result<Answer, crate::console::Refused>) -> anyhow::Result<ExitCode> {
     match outcome {
-        Ok(answer) if arguments.json => println!("{}", serde_json::to_string_pretty(&answer.data)?),
-        Ok(answer) => println!("{}", answer.text),
+        Ok(answer) if arguments.json => print(&serde_json::to_string_pretty(&answer.data)?)?,
+        Ok(answer) => print(&answer.text)?,
         Err(refused) => {
             eprintln!("error: {refused}");
             return Ok(ExitCode::FAILURE);
@@ -114,4 +136,16 @@ async fn verify(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCo
     let db = node::open_database(config, false)?;
     let report = db.read(audit::verify).await?;
     show(arguments, crate::console::audit_answer(&report))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_is_in_the_text_already_is_not_said_twice() {
+        let check = |error: anyhow::Error, expected: &str| assert_eq!(sentence(&error), expected);
+        check(anyhow::anyhow!("disk full").context("could not write: disk full"), "could not write: disk full");
+        check(anyhow::anyhow!("disk full").context("could not write"), "could not write: disk full");
+    }
 }

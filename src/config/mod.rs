@@ -36,7 +36,7 @@ pub use self::table::{
 pub use self::values::{Domain, Email, HttpUrl, Locale, LogFormat, LogLevel};
 
 use self::key::Key;
-use self::setting::{Reader, Shown};
+use self::setting::{Reader, Shown, quoted};
 use self::sources::{Sources, all_keys};
 
 /// Everything that an operator may decide.
@@ -160,6 +160,27 @@ impl Default for Config {
     /// What an instance gets that sets nothing.
     fn default() -> Config {
         Config::load(None, std::iter::empty(), &[]).expect("the defaults of the table are a valid configuration").config
+    }
+}
+
+impl Loaded {
+    /// The file that gives an instance again what `overrides` gave by flags, secrets included.
+    ///
+    /// - `overrides`: those that this was loaded with.
+    pub fn file_of_flags(&self, overrides: &[(String, String)]) -> String {
+        let mut out = String::from("# Every key with its meaning and default: `fedflattr config example`.\n");
+        let mut section = "";
+        for (key, shown) in self.config.shown() {
+            let Some((_, given)) = overrides.iter().rev().find(|(path, _)| *path == key.path()) else { continue };
+            if key.section != section {
+                section = key.section;
+                out.push_str(&format!("\n[{section}]\n"));
+            }
+            // A secret is masked where it is shown, and every secret is a text.
+            let value = if key.is_secret { quoted(given) } else { shown.unwrap_or_else(|| quoted(given)) };
+            out.push_str(&format!("{} = {value}\n", key.name));
+        }
+        out
     }
 }
 
