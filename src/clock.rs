@@ -4,7 +4,8 @@
 //! demo can move. The Date of an HTTP request is transport, and always the real time.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::Timestamp;
 
@@ -32,6 +33,20 @@ impl Clock {
 pub fn wall_time() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the machine's clock is set after 1970");
     Timestamp::from_micros(i64::try_from(since.as_micros()).expect("microseconds since 1970 fit 63 bits"))
+}
+
+/// Something that is left alone for a while, in real time.
+#[derive(Debug, Default)]
+pub struct Pause(AtomicI64);
+
+impl Pause {
+    pub fn begin(&self, length: Duration) {
+        self.0.store(wall_time().plus(length).micros(), Ordering::Relaxed);
+    }
+
+    pub fn is_over(&self) -> bool {
+        wall_time().micros() >= self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Moves a virtual clock; replaced in one step, so that no reader sees half a time.

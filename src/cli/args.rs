@@ -86,7 +86,7 @@ pub enum Verb {
     /// Statements and obligations.
     Settlement {
         #[command(subcommand)]
-        verb: ListVerb,
+        verb: SettlementVerb,
     },
     /// Months past their cut-off.
     Month {
@@ -196,8 +196,11 @@ pub enum PeerVerb {
 }
 
 #[derive(Subcommand, Debug, Clone)]
-pub enum ListVerb {
+pub enum SettlementVerb {
+    /// Lists statements, and what is missing of payments.
     List,
+    /// Pays again what the peer says did not arrive of a payment.
+    Repay { reference: String },
 }
 
 #[derive(Subcommand, Debug, Clone)]
@@ -267,7 +270,8 @@ impl Verb {
             Verb::Claim { verb: ClaimVerb::List } => Command::ClaimList,
             Verb::Peer { verb: PeerVerb::Add { domain } } => Command::PeerAdd { address: domain },
             Verb::Peer { verb: PeerVerb::List } => Command::PeerList,
-            Verb::Settlement { verb: ListVerb::List } => Command::SettlementList,
+            Verb::Settlement { verb: SettlementVerb::List } => Command::SettlementList,
+            Verb::Settlement { verb: SettlementVerb::Repay { reference } } => Command::SettlementRepay { reference },
             Verb::Month { verb: MonthVerb::Status } => Command::MonthStatus,
             Verb::Ledger { verb: LedgerVerb::Accounts { prefix } } => Command::LedgerAccounts { prefix },
             Verb::Ledger { verb: LedgerVerb::Verify } => Command::LedgerVerify,

@@ -12,7 +12,7 @@ use crate::federation::Node;
 use crate::federation::library::Federation;
 use crate::flows::{audit, claim, flattr, fund, pay_out};
 use crate::jobs;
-use crate::storage::{self, connections, outbox};
+use crate::storage::{self, connections, inbox, outbox};
 
 /// Carries out one command on a running node.
 pub async fn execute(federation: &Federation, command: Command) -> Result<Answer, Refused> {
@@ -75,6 +75,7 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
         Command::PeerAdd { address } => peers::peer_add(federation, &address).await,
         Command::PeerList => peers::peer_list(node).await,
         Command::SettlementList => peers::settlement_list(node).await,
+        Command::SettlementRepay { reference } => peers::settlement_repay(node, reference).await,
         Command::MonthStatus => books::month_status(node).await,
         Command::LedgerVerify => {
             let report = node.db.read(audit::verify).await.map_err(refuse)?;
@@ -101,8 +102,12 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
         Command::InboxList => peers::inbox_list(node).await,
         Command::DeliveryRetry { host } => {
             let now = node.now();
-            let count = node.write(move |tx| outbox::retry_now(tx, &host, now)).await.map_err(refuse)?;
-            Ok(Answer::new(format!("{count} deliveries are tried again now"), json!({ "deliveries": count })))
+            let retried = move |tx: &mut storage::Tx| {
+                Ok::<_, storage::Error>((outbox::retry_now(tx, &host, now)?, inbox::retry_now(tx, &host, now)?))
+            };
+            let (deliveries, waiting) = node.write(retried).await.map_err(refuse)?;
+            let text = format!("{deliveries} deliveries and {waiting} received activities are tried again now");
+            Ok(Answer::new(text, json!({ "deliveries": deliveries, "inbox": waiting })))
         }
         Command::Status => {
             let backlog = jobs::backlog(node).await.map_err(refuse)?;

@@ -76,6 +76,10 @@ pub enum Command {
     },
     PeerList,
     SettlementList,
+    /// Pays again what a peer says did not arrive of a payment.
+    SettlementRepay {
+        reference: String,
+    },
     MonthStatus,
     LedgerVerify,
     LedgerAccounts {

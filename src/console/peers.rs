@@ -11,7 +11,7 @@ use crate::domain::settlement::State as StatementState;
 use crate::federation::Node;
 use crate::federation::library::{self, Federation};
 use crate::flows::settle;
-use crate::storage::{self, inbox, ledger, outbox, settlement};
+use crate::storage::{self, inbox, ledger, outbox, payments, settlement};
 
 /// Finds a peer's instance actor and offers it our terms.
 pub async fn peer_add(federation: &Federation, address: &str) -> Result<Answer, Refused> {
@@ -73,21 +73,50 @@ pub async fn peer_list(node: &Node) -> Result<Answer, Refused> {
 }
 
 pub async fn settlement_list(node: &Node) -> Result<Answer, Refused> {
-    let rows = node.db.read(settlement::statements).await.map_err(refuse)?;
+    let (rows, missing) = node
+        .db
+        .read(|tx| Ok::<_, storage::Error>((settlement::statements(tx)?, payments::missing_parts(tx)?)))
+        .await
+        .map_err(refuse)?;
     let mut cells = Vec::new();
     let mut data = Vec::new();
+    let mut notes = String::new();
     for (statement, channel) in rows {
         let currency = channel.currency().map_err(refuse)?;
         let shown = |units| Amount::from_units(units, currency);
         let (sum, paid) = (shown(statement.units), shown(statement.paid_units));
         let state = StatementState::parse(&statement.state).map_or("unknown", StatementState::as_str);
+        let mut lost = 0;
+        for (reference, _, units) in missing.iter().filter(|(_, id, _)| *id == statement.id) {
+            lost += units;
+            notes.push_str(&format!(
+                "\n{} of payment {reference} did not arrive, says the peer. Ask the bank; to pay it again: fedflattr \
+                 settlement repay {reference}",
+                shown(*units)
+            ));
+        }
         data.push(json!({
             "month": statement.month, "channel": channel.key, "is_debtor": channel.is_debtor, "state": state,
-            "sum": sum.to_wire(), "paid": paid.to_wire(), "digest": statement.digest, "likes": statement.like_count,
+            "sum": sum.to_wire(), "paid": paid.to_wire(), "missing": shown(lost).to_wire(), "digest": statement.digest,
+            "likes": statement.like_count,
         }));
         cells.push(vec![statement.month, channel.key, state.to_owned(), sum.to_plain(), paid.to_plain()]);
     }
-    Ok(Answer::new(table(&["month", "channel", "state", "sum", "paid"], &cells), Value::Array(data)))
+    let text = format!("{}{notes}", table(&["month", "channel", "state", "sum", "paid"], &cells));
+    Ok(Answer::new(text, Value::Array(data)))
+}
+
+/// Pays again what a receipt said was missing of a payment of ours.
+pub async fn settlement_repay(node: &Node, reference: String) -> Result<Answer, Refused> {
+    let owned = reference.clone();
+    let payment = node.db.read(move |tx| payments::payment_by_reference(tx, &owned)).await.map_err(refuse)?;
+    let payment = payment.ok_or_else(|| Refused(format!("there is no payment `{reference}`")))?;
+    let amount = node.write(move |tx| settle::pay_missing(tx, &payment)).await.map_err(refuse)?;
+    if !amount.is_positive() {
+        return Err(Refused(format!("nothing is missing of payment {reference}")));
+    }
+    let text = format!("{amount} of payment {reference} are due again and paid with the next payment");
+    Ok(Answer::new(text, json!({ "reference": reference, "amount": amount.to_wire() })))
 }
 
 pub async fn delivery_list(node: &Node) -> Result<Answer, Refused> {

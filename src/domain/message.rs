@@ -286,6 +286,8 @@ fn read_body(document: &Value, object: &Value, kind: &str, currency: Currency) -
         "Accept" => {
             let (object, object_digest) = answered()?;
             match document.get("result") {
+                // Taking the agreed part for the whole would bind what the other side contests.
+                None if document.get("contested").is_some() => return Err(MessageError::Member("contested")),
                 None => Body::Accept { object, object_digest },
                 Some(result) => Body::Receipt {
                     object,

@@ -116,6 +116,9 @@ pub fn step(state: State, event: Event) -> Result<State, IllegalStep> {
         // Money may come after the date at which it was missed.
         (Paying | Overdue | Defaulted, ReceivedInFull) => Settled,
         (Paying, ReceivedInPart) => Agreed,
+        // Two payments were on their way: the first made the statement look idle again.
+        (Agreed, ReceivedInFull) => Settled,
+        (Agreed, ReceivedInPart) => Agreed,
         (Overdue | Defaulted, ReceivedInPart) => state,
         (Bound | Agreed | Paying, BecameOverdue) => Overdue,
         (Overdue, BecameDefaulted) => Defaulted,

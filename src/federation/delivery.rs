@@ -146,8 +146,15 @@ async fn save(
         Outcome::Retry { after, reason } if is_settlement || !is_old => {
             ("waiting", next_attempt(now, delivery.attempts, delivery.id, *after), Some(reason.clone()))
         }
-        Outcome::Retry { reason, .. } => ("dead", now, Some(reason.clone())),
-        Outcome::Refused { reason } => (if is_settlement { "refused" } else { "dead" }, now, Some(reason.clone())),
+        // A message about money is repeated until it is taken, whatever a proxy in front of the peer says today.
+        Outcome::Refused { reason } if is_settlement => {
+            ("waiting", next_attempt(now, delivery.attempts, delivery.id, None), Some(reason.clone()))
+        }
+        Outcome::Gone if is_settlement => {
+            let reason = "the inbox says that it is gone".to_owned();
+            ("waiting", next_attempt(now, delivery.attempts, delivery.id, None), Some(reason))
+        }
+        Outcome::Retry { reason, .. } | Outcome::Refused { reason } => ("dead", now, Some(reason.clone())),
         Outcome::Gone => ("gone", now, Some("the inbox is gone".to_owned())),
     };
     match (&outcome, &error) {

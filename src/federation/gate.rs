@@ -10,6 +10,7 @@ use actix_web::web::Bytes;
 use serde_json::Value;
 use url::Url;
 
+use super::inbox;
 use super::library::{self, Federation, LibraryError};
 use super::node::Node;
 use super::signature::{Request, Rules, SignatureError, Window, check};
@@ -83,6 +84,7 @@ pub async fn receive(federation: &Federation, request: HttpRequest, body: Bytes)
         signer_uri: signer.uri.clone(),
         body: String::from_utf8(body.to_vec()).map_err(|error| GateError::Malformed(error.to_string()))?,
         received_at: node.now(),
+        about: inbox::about(&activity.document),
     };
     match library::verify_and_store(federation, request, body, received).await {
         Ok(Stored::New) => Ok(Accepted::Stored),

@@ -21,7 +21,7 @@ use crate::flows::close_month::Close;
 use crate::flows::flattr;
 use crate::flows::hear::{self, Evidence, HearError, Heard};
 use crate::storage::identities::SeenObject;
-use crate::storage::inbox::InboxRow;
+use crate::storage::inbox::{About, InboxRow};
 use crate::storage::likes::{self, ReceivedLike};
 use crate::storage::people::{Actor, ActorKind};
 use crate::storage::{self, Tx, flow_error, identities, inbox, outbox, people, settlement};
@@ -33,9 +33,12 @@ const ATTEMPTS_MAX: i64 = 12;
 enum ProcessError {
     #[error("{0}")]
     Refused(String),
-    /// May succeed later.
+    /// May succeed later; waited for without end, because the channel would stop behind it.
     #[error("{0}")]
     Later(String),
+    /// May succeed later; given up after [`ATTEMPTS_MAX`], because a stranger said it.
+    #[error("{0}")]
+    LaterPerhaps(String),
     #[error("{0}")]
     Equivocation(String),
     /// Refused for what it says; the channel goes on after it.
@@ -54,7 +57,8 @@ impl From<HearError> for ProcessError {
     fn from(error: HearError) -> Self {
         match error {
             HearError::Storage(error) => ProcessError::Storage(error),
-            HearError::Gap { .. } => ProcessError::Later(error.to_string()),
+            HearError::Gap { .. } | HearError::Early { .. } => ProcessError::Later(error.to_string()),
+            HearError::GapOfStranger { .. } => ProcessError::LaterPerhaps(error.to_string()),
             HearError::Equivocation { .. } => ProcessError::Equivocation(error.to_string()),
             error if error.is_about_content() => ProcessError::Content(error.to_string()),
             other => ProcessError::Refused(other.to_string()),
@@ -68,10 +72,14 @@ pub async fn process_due(federation: &Federation) -> Result<usize, storage::Erro
     let now = node.now();
     let rows = node.db.read(move |tx| inbox::due(tx, now, 50)).await?;
     let count = rows.len();
+    let mut failed = None;
     for row in rows {
-        process(federation, row).await?;
+        // One row that cannot even be set aside must not keep the others from being read.
+        if let Err(error) = process(federation, row).await {
+            failed = Some(error);
+        }
     }
-    Ok(count)
+    failed.map_or(Ok(count), Err)
 }
 
 async fn process(federation: &Federation, row: InboxRow) -> Result<(), storage::Error> {
@@ -89,6 +97,10 @@ async fn process(federation: &Federation, row: InboxRow) -> Result<(), storage::
         // What only came too early, or cannot be checked now, is never given up: the channel would stop behind it.
         Err(ProcessError::Later(reason)) => {
             tracing::info!(activity = %uri, "{uri} waits: {reason}");
+            let next_at = now.plus(Duration::from_secs(1 << attempts.clamp(0, 12)));
+            node.db.write(move |tx| inbox::postpone(tx, id, &reason, next_at)).await
+        }
+        Err(ProcessError::LaterPerhaps(reason)) if attempts + 1 < ATTEMPTS_MAX => {
             let next_at = now.plus(Duration::from_secs(1 << attempts.clamp(0, 12)));
             node.db.write(move |tx| inbox::postpone(tx, id, &reason, next_at)).await
         }
@@ -149,6 +161,17 @@ fn node_of(federation: &Federation) -> &Node {
 /// Ends the row in the transaction of its effect.
 fn end(tx: &mut Tx, row: i64, outcome: &str) -> Result<(), ProcessError> {
     if inbox::finish(tx, row, "done", outcome)? { Ok(()) } else { Err(ProcessError::Taken) }
+}
+
+/// What a document can change, as far as anybody waits for it.
+pub(super) fn about(document: &Value) -> About {
+    if is_settlement(document) {
+        return About::Settlement;
+    }
+    match document.get("type").and_then(Value::as_str) {
+        Some("Like" | "Undo") => About::Likes,
+        _ => About::Other,
+    }
 }
 
 /// Whether a document claims to be a message of a channel, well formed or not.

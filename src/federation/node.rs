@@ -16,7 +16,7 @@ use super::keys::{KeyError, RsaKeyPair, RsaPublicKey, generate_seed};
 use super::signature::RequestSigner;
 use crate::bridges::Registry;
 use crate::bridges::github::{self, GitHub};
-use crate::clock::{CLOCK_VARIABLE, Clock};
+use crate::clock::{CLOCK_VARIABLE, Clock, Pause};
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::id::ActorId;
 use crate::domain::proof::{Seed, SigningKey};
@@ -83,6 +83,8 @@ pub struct Parts {
     pub keys: Arc<LocalKeys>,
     pub client: GuardedClient,
     pub rail: Option<Arc<dyn Rail>>,
+    /// Begun when the rail refused a payment.
+    pub rail_pause: Pause,
     pub bridges: Registry,
     /// Rung when there may be work to do.
     pub wake: Notify,
@@ -127,6 +129,7 @@ impl Node {
             keys: Arc::new(keys),
             client,
             rail,
+            rail_pause: Pause::default(),
             bridges,
             wake: Notify::new(),
             local_keys: Mutex::default(),

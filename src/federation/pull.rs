@@ -10,17 +10,19 @@ use super::gate::has_valid_proof;
 use super::library::Federation;
 use super::node::Node;
 use crate::clock::wall_time;
-use crate::domain::message::StatementOffer;
+use crate::domain::message::{self, StatementOffer};
 use crate::domain::proof;
 use crate::domain::settlement::host_of;
 use crate::domain::statement::{LINES_PER_PAGE, StatedLine, read_line};
 use crate::flows::hear::Evidence;
-use crate::storage::inbox::{self, Received};
+use crate::storage::inbox::{self, About, Received, Stored};
 use crate::storage::people::Actor;
 use crate::storage::settlement;
 
 /// Pages of lines that one statement may have: five million lines.
 const PAGES_MAX: i64 = 10_000;
+/// Pages of messages that are read of a channel in one go; the rest comes with the next pull.
+const MESSAGE_PAGES_MAX: usize = 100;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
@@ -54,6 +56,10 @@ pub async fn evidence(
             let line = read_line(item, offer.sum.currency());
             lines.push(line.map_err(|error| PullError::Refused(format!("a line: {error}")))?);
         }
+        // A line stands for a like at least: nobody makes us read more than the statement speaks of.
+        if i64::try_from(lines.len()).is_ok_and(|count| count > offer.like_count) {
+            return Err(PullError::Refused("more lines than likes".to_owned()));
+        }
         let is_last = document.get("next").is_none();
         if is_last || items.is_empty() || i64::try_from(items.len()) != Ok(LINES_PER_PAGE) {
             break;
@@ -75,27 +81,46 @@ pub async fn channel(federation: &Federation, peer: &Actor, key: &str) -> Result
         })
         .await
         .map_err(unreachable)?;
-    let after = last.map_or(0, |last| last.sequence);
+    let mut after = last.map_or(0, |last| last.sequence);
     let base = peer.uri.trim_end_matches("/instance");
-    let page = get(federation, &format!("{base}/channels/{key}?after={after}")).await?;
-    let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut pulled = 0;
-    for message in items {
-        let id = message.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if host_of(&id) != host_of(&peer.uri) || !has_valid_proof(peer, &message, node) {
-            return Err(PullError::Refused(format!("message `{id}` has no valid proof by the peer")));
+    for _ in 0..MESSAGE_PAGES_MAX {
+        let page = get(federation, &format!("{base}/channels/{key}?after={after}")).await?;
+        let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let before = after;
+        for item in items {
+            after = after.max(keep(federation, peer, item).await?);
+            pulled += 1;
         }
-        let received = Received {
-            activity_uri: id,
-            digest: proof::digest(&message),
-            signer_uri: peer.uri.clone(),
-            body: message.to_string(),
-            received_at: node.now(),
-        };
-        node.write(move |tx| inbox::store(tx, &received)).await.map_err(unreachable)?;
-        pulled += 1;
+        if after == before {
+            break;
+        }
     }
     Ok(pulled)
+}
+
+/// Puts one message of a peer's copy into the inbox. Gives its number.
+async fn keep(federation: &Federation, peer: &Actor, item: Value) -> Result<i64, PullError> {
+    let node: &Node = federation;
+    let id = item.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if host_of(&id) != host_of(&peer.uri) || !has_valid_proof(peer, &item, node) {
+        return Err(PullError::Refused(format!("message `{id}` has no valid proof by the peer")));
+    }
+    let message = message::read(&item).map_err(|error| PullError::Refused(format!("message `{id}`: {error}")))?;
+    let received = Received {
+        activity_uri: id,
+        digest: proof::digest(&item),
+        signer_uri: peer.uri.clone(),
+        body: item.to_string(),
+        received_at: node.now(),
+        about: About::Settlement,
+    };
+    let stored = node.write(move |tx| match inbox::store(tx, &received)? {
+        Stored::Repeat => inbox::revive(tx, &received.activity_uri, &received.body, received.received_at).map(|_| ()),
+        Stored::New | Stored::Differs { .. } => Ok(()),
+    });
+    stored.await.map_err(|error: crate::storage::Error| PullError::Unreachable(error.to_string()))?;
+    Ok(message.envelope.sequence)
 }
 
 /// A signed GET of a JSON document from a peer.

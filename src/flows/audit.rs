@@ -9,7 +9,7 @@ use crate::domain::ledger::account::Account;
 use crate::domain::ledger::entry::{Balances, PendingTransfer, apply};
 use crate::domain::ledger::{Balance, Phase};
 use crate::domain::money::{Amount, Currency};
-use crate::storage::{self, Tx, ledger, months, settlement};
+use crate::storage::{self, Tx, ledger, months, payments, settlement};
 
 /// What the audit found.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +124,14 @@ fn check_months(tx: &mut Tx, report: &mut Report) -> Result<(), storage::Error> 
     for row in months::months(tx)? {
         let month = row.month()?;
         let sums: HashMap<i64, i64> = months::share_sums(tx, month)?.into_iter().collect();
+        let uncounted = months::uncounted_shares(tx, month)?;
+        if uncounted > 0 {
+            report.problems.push(format!("{uncounted} shares of {month} are of flattrs that do not count"));
+        }
+        let unshared = months::unshared_flattrs(tx, month)?;
+        if unshared > 0 {
+            report.problems.push(format!("{unshared} flattrs of {month} count and have no share"));
+        }
         for budget in months::budgets_of_month(tx, month)?.into_iter().filter(|budget| budget.is_divided) {
             // Without flattrs the whole budget went back, and there are no shares.
             if let Some(shares) = sums.get(&budget.patron_id.0)
@@ -180,7 +188,7 @@ fn check_settlements(tx: &mut Tx, balances: &Balances, report: &mut Report) -> R
         *open.entry((account, currency)).or_default() += owed;
     }
     // A payment has left our bank before its receipt is here: until then the statement is open and the account is not.
-    for (payment, channel) in settlement::payments_in(tx, "debited", true)? {
+    for (payment, channel) in payments::payments_in(tx, "debited", true)? {
         let account = Account::DueTo(crate::domain::settlement::host_of(&channel.creditor_uri).to_owned());
         *open.entry((account, channel.currency()?)).or_default() -= payment.units;
     }

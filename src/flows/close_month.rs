@@ -4,10 +4,10 @@
 //! transaction, its entries have fixed ids, and the seed of the commitment is stored in the first step of the freeze.
 //! A frozen month is never reopened. Source: docs/money.md, "The calendar".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::domain::commitment::Seed;
-use crate::domain::flattr;
+use crate::domain::flattr::{self, Standing};
 use crate::domain::id::IdentityId;
 use crate::domain::identity::ObjectRef;
 use crate::domain::ledger::{Account, Entry, Kind, Refusal};
@@ -19,7 +19,7 @@ use crate::flows::payee::{Payee, Payees, waits_for};
 use crate::flows::{Instance, Policy, commit_month};
 use crate::storage::ledger::{self, PostError};
 use crate::storage::months::{self, CountingFlattr, MonthBudget, MonthRow, Outcome, Share};
-use crate::storage::{self, Tx, flow_error, identities, inbox, people};
+use crate::storage::{self, Tx, flow_error, identities, inbox, likes, people};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CloseError {
@@ -181,6 +181,7 @@ fn divide(tx: &mut Tx, close: &Close, month: Month, budget: &MonthBudget) -> Res
     let patron =
         people::patron(tx, budget.patron_id)?.ok_or_else(|| storage::Error::corrupt("patron", budget.patron_id))?;
     let flattrs = counting(tx, &patron, month)?;
+    leave_out(tx, &patron, month, &flattrs)?;
     let reserved = Account::PatronReserved(patron.id, month);
     let mut entry = Entry::new(format!("divide/{month}/patron-{}", patron.id), Kind::Division, close.now);
     if flattrs.is_empty() {
@@ -250,15 +251,35 @@ fn divide(tx: &mut Tx, close: &Close, month: Month, budget: &MonthBudget) -> Res
 
 /// The flattrs that count at the freeze. What a patron has claimed since they liked it is their own, and does not.
 fn counting(tx: &mut Tx, patron: &people::Patron, month: Month) -> Result<Vec<CountingFlattr>, storage::Error> {
-    let creator = people::creator_by_login(tx, patron.login_id)?.map(|creator| creator.id);
-    let mut own = Vec::new();
-    if let Some(creator) = creator {
-        let claims = identities::claims_of_creator(tx, creator)?;
-        own.extend(claims.iter().filter(|claim| claim.state == "verified").map(|claim| claim.identity_id.0));
-    }
+    let own = own_identities(tx, patron)?;
     let mut flattrs = months::counting_flattrs(tx, patron.id, month)?;
     flattrs.retain(|flattr| !flattr.owner_id.is_some_and(|owner| own.contains(&owner)));
     Ok(flattrs)
+}
+
+/// The identities that a patron has claimed.
+fn own_identities(tx: &mut Tx, patron: &people::Patron) -> Result<Vec<i64>, storage::Error> {
+    let Some(creator) = people::creator_by_login(tx, patron.login_id)? else { return Ok(Vec::new()) };
+    let claims = identities::claims_of_creator(tx, creator.id)?;
+    Ok(claims.iter().filter(|claim| claim.state == "verified").map(|claim| claim.identity_id.0).collect())
+}
+
+/// Writes down why a flattr that counted until the freeze has no share: an auditor finds no other without one.
+fn leave_out(
+    tx: &mut Tx,
+    patron: &people::Patron,
+    month: Month,
+    kept: &[CountingFlattr],
+) -> Result<(), storage::Error> {
+    let kept: HashSet<i64> = kept.iter().map(|flattr| flattr.id.0).collect();
+    let own = own_identities(tx, patron)?;
+    for (id, owner) in likes::counting_with_owners(tx, patron.id, month)? {
+        if !kept.contains(&id.0) {
+            let is_own = owner.is_some_and(|owner| own.contains(&owner));
+            likes::set_standing(tx, id, if is_own { Standing::Own } else { Standing::Refused }, None)?;
+        }
+    }
+    Ok(())
 }
 
 /// The federation-wide keys of a patron's flattrs.

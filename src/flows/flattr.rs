@@ -52,7 +52,16 @@ pub enum Recorded {
 /// Whether a month is divided, or about to be: no like may enter it any more.
 pub fn is_frozen(tx: &mut Tx, month: Month) -> Result<bool, storage::Error> {
     let stage = months::month(tx, month)?.map(|row| row.stage);
-    Ok(stage.is_some_and(|stage| !matches!(stage.as_str(), "cutting" | "cut_off")))
+    Ok(stage.is_some_and(is_past_cut_off))
+}
+
+/// As [`is_frozen`], and the answer holds until this transaction ends; for whoever is about to write a like.
+fn is_kept_frozen(tx: &mut Tx, month: Month) -> Result<bool, storage::Error> {
+    Ok(months::hold_stage(tx, month)?.is_some_and(is_past_cut_off))
+}
+
+fn is_past_cut_off(stage: String) -> bool {
+    !matches!(stage.as_str(), "cutting" | "cut_off")
 }
 
 /// The oldest month that still takes likes and unlikes.
@@ -75,7 +84,7 @@ pub fn record(tx: &mut Tx, like: &PatronLike) -> Result<Recorded, FlattrError> {
     let current = Month::containing(like.received_at);
     let mut frozen = Vec::new();
     for month in [current.previous(), current, current.next()] {
-        if is_frozen(tx, month)? {
+        if is_kept_frozen(tx, month)? {
             frozen.push(month);
         }
     }
@@ -144,7 +153,8 @@ fn change(
     now: Timestamp,
 ) -> Result<Option<Standing>, FlattrError> {
     let Some(known) = likes::latest_flattr(tx, patron, object)? else { return Ok(None) };
-    if known.month()? < open_since(tx, now)? {
+    let month = known.month()?;
+    if is_kept_frozen(tx, month)? || month < open_since(tx, now)? {
         return Ok(None);
     }
     let before = known.standing()?;

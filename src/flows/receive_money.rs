@@ -15,8 +15,9 @@ use crate::flows::close_month::{Close, CloseError};
 use crate::flows::fund::{self, Movement};
 use crate::flows::settle::say;
 use crate::flows::{Instance, Policy};
+use crate::storage::payments::{self, Payment};
 use crate::storage::people::Creator;
-use crate::storage::settlement::{self, ChannelRow, Payment, Statement};
+use crate::storage::settlement::{self, ChannelRow, Statement};
 use crate::storage::{self, Tx, bank, ledger, people};
 
 /// The creator of ours behind an actor URI of ours.
@@ -73,7 +74,7 @@ pub fn match_suspense(tx: &mut Tx, close: &Close, reference: &str) -> Result<boo
 }
 
 fn waiting_payment(tx: &mut Tx, reference: &str) -> Result<Option<(Payment, ChannelRow)>, storage::Error> {
-    let Some(payment) = settlement::payment_by_reference(tx, reference)? else { return Ok(None) };
+    let Some(payment) = payments::payment_by_reference(tx, reference)? else { return Ok(None) };
     let channel = settlement::channel(tx, payment.channel_id)?
         .ok_or_else(|| storage::Error::corrupt("channel", payment.channel_id))?;
     let is_waiting = !channel.is_debtor && payment.state == "noticed";
@@ -94,7 +95,7 @@ fn discharge(
     let mut left = covered.units();
     let mut parts = Vec::new();
     let mut released: BTreeMap<i64, i64> = BTreeMap::new();
-    for (statement, units) in settlement::parts_of(tx, payment.id)? {
+    for (statement, units) in payments::parts_of(tx, payment.id)? {
         let units = units.min(left);
         left -= units;
         let statement =
@@ -125,7 +126,7 @@ fn discharge(
         }
     }
     ledger::post(tx, &entry)?;
-    settlement::set_payment_state(tx, payment.id, &["noticed"], "receipted")?;
+    payments::set_payment_state(tx, payment.id, &["noticed"], "receipted")?;
     let (object, object_digest) = (payment.uri.clone(), payment.digest.clone());
     say(tx, close, channel, Body::Receipt { object, object_digest, parts, received })?;
     Ok(())

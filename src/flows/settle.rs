@@ -3,6 +3,8 @@
 //! Owns the chain of messages (each names the digest of the one before), the deadlines, and that an obligation exists only
 //! with both signatures. What comes in is in [`super::hear`]; here is what we say by ourselves.
 
+use std::time::Duration;
+
 use crate::domain::id::PatronId;
 use crate::domain::ledger::account::Held;
 use crate::domain::ledger::{Account, Entry, Kind, Phase};
@@ -15,8 +17,9 @@ use crate::flows::close_month::{Close, CloseError};
 use crate::flows::payee::waits_for;
 use crate::storage::ledger;
 use crate::storage::months::{self, Outcome};
-use crate::storage::settlement::{self, ChannelRow, NewMessage, NewPayment, Payment, Peer, Statement, StoredMessage};
-use crate::storage::{self, Tx, outbox};
+use crate::storage::payments::{self, NewPayment, Payment};
+use crate::storage::settlement::{self, ChannelRow, NewMessage, Peer, Statement, StoredMessage};
+use crate::storage::{self, Tx, inbox, outbox};
 
 /// The rail on which instances pay one another.
 pub const RAIL: &str = "sandbox";
@@ -86,11 +89,22 @@ pub fn accept_terms(tx: &mut Tx, close: &Close, channel: &ChannelRow) -> Result<
     Ok(())
 }
 
+/// How long after a deadline an answer that was stored before it may still be on its way into the database.
+const STORE_DELAY: Duration = Duration::from_secs(5);
+
 /// Statements of ours that nobody accepted in time. Reads only.
+///
+/// An answer counts by the time at which it was stored. What the creditor sent before the deadline is heard first; but
+/// from the due day on nothing waits for a message that its sender cannot complete.
 pub fn expired(tx: &mut Tx, now: Timestamp) -> Result<Vec<(Statement, ChannelRow)>, storage::Error> {
     let mut expired = Vec::new();
     for (statement, channel) in settlement::statements_in(tx, &[State::Offered])? {
-        if channel.is_debtor && now > statement.month()?.accept_deadline() {
+        let month = statement.month()?;
+        let deadline = month.accept_deadline();
+        if !channel.is_debtor || now <= deadline.plus(STORE_DELAY) {
+            continue;
+        }
+        if now >= month.due() || !inbox::is_unheard(tx, &channel.creditor_uri, deadline)? {
             expired.push((statement, channel));
         }
     }
@@ -196,8 +210,9 @@ pub fn due(tx: &mut Tx, now: Timestamp) -> Result<Vec<Due>, storage::Error> {
         let mut statements = Vec::new();
         for statement in settlement::statements_of(tx, channel.id)? {
             let state = statement.state()?;
-            // Whatever the state says (an unanswered payment may be overdue), money in flight is never sent again.
-            let payable = statement.open_units() - settlement::in_flight_units(tx, statement.id)?;
+            // Whatever the state says (an unanswered payment may be overdue), money in flight is never sent again, nor is
+            // what the peer says did not arrive: our bank has paid it, and a receipt is only the peer's word.
+            let payable = statement.open_units() - payments::unpayable_units(tx, statement.id)?;
             if state.is_owed() && statement.due_at <= now.micros() && payable > 0 {
                 statements.push((statement, payable));
             }
@@ -262,15 +277,15 @@ fn announce_payment(
         total,
         parts: &covered,
     };
-    settlement::make_payment(tx, &new, close.now)?;
-    let payment = settlement::payment_by_reference(tx, &reference)?;
+    payments::make_payment(tx, &new, close.now)?;
+    let payment = payments::payment_by_reference(tx, &reference)?;
     payment.ok_or_else(|| storage::Error::corrupt("payment", reference).into())
 }
 
 /// The bank shows that our payment has left: we owe that much less.
 pub fn payment_debited(tx: &mut Tx, payment: &Payment, now: Timestamp) -> Result<bool, CloseError> {
     ledger::lock(tx)?;
-    if !settlement::set_payment_state(tx, payment.id, &["noticed", "sent"], "debited")? {
+    if !payments::set_payment_state(tx, payment.id, &["noticed", "sent"], "debited")? {
         return Ok(false);
     }
     book_payment_sent(tx, payment, now)?;
@@ -288,6 +303,21 @@ pub fn book_payment_sent(tx: &mut Tx, payment: &Payment, now: Timestamp) -> Resu
     );
     ledger::post(tx, &entry)?;
     Ok(())
+}
+
+/// The operator pays again what a receipt said was missing of a payment.
+///
+/// - returns: what is payable again; a payment of it is announced with the next due ones. Zero when nothing is missing.
+pub fn pay_missing(tx: &mut Tx, payment: &Payment) -> Result<Amount, CloseError> {
+    ledger::lock(tx)?;
+    let mut total = 0;
+    for (reference, statement, units) in payments::missing_parts(tx)? {
+        if reference == payment.reference {
+            payments::set_missing(tx, payment.id, statement, 0)?;
+            total += units;
+        }
+    }
+    Ok(Amount::from_units(total, payment.amount()?.currency()))
 }
 
 /// What was not paid in time, on either side, with what it becomes. Reads only.

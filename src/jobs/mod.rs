@@ -1,10 +1,11 @@
 //! When it happens: the loops that drive an instance.
 //!
 //! Owns that every piece of work is found in the database, so that a restart continues where the process ended: inbox rows,
-//! outbox events, deliveries, the calendar, rails and bridges. One round does what is due and says whether it did anything.
+//! outbox events, deliveries, the calendar, channels, rails and bridges. One round does what is due and says whether it did anything.
 
 mod bridges;
 mod calendar;
+mod channels;
 mod rails;
 
 use std::time::Duration;
@@ -44,7 +45,7 @@ pub struct Backlog {
     pub deliveries: i64,
     /// The calendar has a step that is due.
     pub calendar: bool,
-    /// Connections, claim checks and rails that are due to be read.
+    /// Connections, claim checks, channels and rails that are due to be read.
     pub polls: i64,
 }
 
@@ -61,6 +62,7 @@ pub async fn run(federation: Federation) {
         every(&federation, "outbox", |federation| async move { Ok(outbox::expand(&federation).await? > 0) }),
         every(&federation, "delivery", |federation| async move { Ok(delivery::deliver_due(&federation).await? > 0) }),
         every(&federation, "calendar", |federation| async move { calendar::step(&federation).await }),
+        every(&federation, "channels", |federation| async move { channels::step(&federation).await }),
         every(&federation, "rails", |federation| async move { rails::step(&federation).await }),
         every(&federation, "bridges", |federation| async move { bridges::step(&federation).await }),
     );
@@ -109,6 +111,6 @@ pub async fn backlog(node: &Node) -> Result<Backlog, JobError> {
         })
         .await?;
     backlog.calendar = calendar::is_due(node).await?;
-    backlog.polls = bridges::count_due(node).await? + rails::count_due(node).await?;
+    backlog.polls = bridges::count_due(node).await? + rails::count_due(node).await? + channels::count_due(node).await?;
     Ok(backlog)
 }

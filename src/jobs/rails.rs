@@ -12,12 +12,15 @@ use crate::federation::Node;
 use crate::flows::fund::{self, Movement};
 use crate::flows::{pay_out, receive_money, settle};
 use crate::rails::{AccountMovement, Payment, Rail};
-use crate::storage::{bank, connections, settlement};
+use crate::storage::{bank, connections, payments};
+
+/// How long the rail is left alone after it refused a payment.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Brings out what waits and reads what came. Says whether anything was done.
 pub async fn step(node: &Node) -> Result<bool, JobError> {
     let Some(rail) = node.rail.clone() else { return Ok(false) };
-    let sent = send_payments(node, rail.as_ref()).await?;
+    let sent = if node.rail_pause.is_over() { send_payments(node, rail.as_ref()).await? } else { false };
     let name = rail.name();
     let (cursor, next_poll_at) = node.db.read(move |tx| connections::rail_cursor(tx, name)).await?;
     if !sent && node.now().micros() < next_poll_at {
@@ -34,8 +37,8 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
     Ok(node
         .db
         .read(move |tx| {
-            let waiting = settlement::payments_in(tx, "noticed", true)?.len()
-                + settlement::payments_in(tx, "sent", true)?.len()
+            let waiting = payments::payments_in(tx, "noticed", true)?.len()
+                + payments::payments_in(tx, "sent", true)?.len()
                 + bank::payouts_in_state(tx, "reserved")?.len()
                 + bank::payouts_in_state(tx, "exported")?.len();
             let is_due = connections::rail_cursor(tx, name)?.1 <= now;
@@ -47,20 +50,20 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
 /// Brings announced payments and reserved payouts to the rail.
 async fn send_payments(node: &Node, rail: &dyn Rail) -> Result<bool, JobError> {
     let mut is_sent = false;
-    let announced = node.db.read(|tx| settlement::payments_in(tx, "noticed", true)).await?;
+    let announced = node.db.read(|tx| payments::payments_in(tx, "noticed", true)).await?;
     for (payment, channel) in announced {
         let Some(to) = channel.payee_account.clone() else { continue };
         let out = Payment { to, amount: payment.amount()?, reference: payment.reference.clone() };
-        if pay(rail, &out).await {
+        if pay(node, rail, &out).await {
             fault::point("rail.paid");
-            node.write(move |tx| settlement::set_payment_state(tx, payment.id, &["noticed"], "sent")).await?;
+            node.write(move |tx| payments::set_payment_state(tx, payment.id, &["noticed"], "sent")).await?;
             is_sent = true;
         }
     }
     for payout in node.db.read(|tx| bank::payouts_in_state(tx, "reserved")).await? {
         let out =
             Payment { to: payout.bank_account.clone(), amount: payout.amount()?, reference: payout.reference.clone() };
-        if pay(rail, &out).await {
+        if pay(node, rail, &out).await {
             fault::point("rail.paid_out");
             node.write(move |tx| pay_out::exported(tx, &payout.reference)).await?;
             is_sent = true;
@@ -69,12 +72,13 @@ async fn send_payments(node: &Node, rail: &dyn Rail) -> Result<bool, JobError> {
     Ok(is_sent)
 }
 
-async fn pay(rail: &dyn Rail, payment: &Payment) -> bool {
+async fn pay(node: &Node, rail: &dyn Rail, payment: &Payment) -> bool {
     match rail.pay(payment).await {
         Ok(()) => true,
         Err(error) => {
             let reference = &payment.reference;
             tracing::warn!(reference = %reference, "payment {reference} waits: {error}");
+            node.rail_pause.begin(PAUSE);
             false
         }
     }
@@ -114,7 +118,7 @@ async fn book(node: &Node, rail: &'static str, movement: AccountMovement) -> Res
     if movement.amount.units() < 0 {
         return node
             .write(move |tx| {
-                if let Some(payment) = settlement::payment_by_reference(tx, &reference)? {
+                if let Some(payment) = payments::payment_by_reference(tx, &reference)? {
                     settle::payment_debited(tx, &payment, now)?;
                 } else if bank::payout_by_reference(tx, &reference)?.is_some() {
                     pay_out::confirmed(tx, &reference, now)?;

@@ -6,7 +6,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 
 use super::schema::{follows, inbox};
-use super::{Result, Tx};
+use super::{Result, Tx, storable};
 use crate::domain::id::ActorId;
 use crate::domain::time::Timestamp;
 
@@ -18,6 +18,27 @@ pub struct Received {
     pub signer_uri: String,
     pub body: String,
     pub received_at: Timestamp,
+    pub about: About,
+}
+
+/// What an activity can change, as far as anybody waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// A like or its undoing: a freeze waits for it.
+    Likes,
+    /// A message of a channel: a statement's end waits for it, and no month does.
+    Settlement,
+    Other,
+}
+
+impl About {
+    const fn as_str(self) -> &'static str {
+        match self {
+            About::Likes => "like",
+            About::Settlement => "settlement",
+            About::Other => "other",
+        }
+    }
 }
 
 /// What the inbox says to an activity.
@@ -44,6 +65,13 @@ pub struct InboxRow {
     pub outcome: Option<String>,
     pub attempts: i64,
     pub next_at: i64,
+    pub kind: String,
+}
+
+impl InboxRow {
+    pub fn is_settlement(&self) -> bool {
+        self.kind == About::Settlement.as_str()
+    }
 }
 
 pub fn store(tx: &mut Tx, received: &Received) -> Result<Stored> {
@@ -57,6 +85,7 @@ pub fn store(tx: &mut Tx, received: &Received) -> Result<Stored> {
             inbox::state.eq("new"),
             inbox::attempts.eq(0),
             inbox::next_at.eq(received.received_at.micros()),
+            inbox::kind.eq(received.about.as_str()),
         ))
         .on_conflict_do_nothing()
         .execute(db))?;
@@ -84,7 +113,7 @@ pub fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<InboxRow>> {
 pub fn finish(tx: &mut Tx, id: i64, state: &str, outcome: &str) -> Result<bool> {
     let changed = both!(tx, |db| diesel::update(inbox::table.find(id))
         .filter(inbox::state.eq("new"))
-        .set((inbox::state.eq(state), inbox::outcome.eq(outcome)))
+        .set((inbox::state.eq(state), inbox::outcome.eq(storable(outcome))))
         .execute(db))?;
     Ok(changed == 1)
 }
@@ -93,15 +122,55 @@ pub fn finish(tx: &mut Tx, id: i64, state: &str, outcome: &str) -> Result<bool> 
 pub fn postpone(tx: &mut Tx, id: i64, reason: &str, next_at: Timestamp) -> Result<()> {
     both!(tx, |db| diesel::update(inbox::table.find(id))
         .filter(inbox::state.eq("new"))
-        .set((inbox::outcome.eq(reason), inbox::attempts.eq(inbox::attempts + 1), inbox::next_at.eq(next_at.micros()),))
+        .set((
+            inbox::outcome.eq(storable(reason)),
+            inbox::attempts.eq(inbox::attempts + 1),
+            inbox::next_at.eq(next_at.micros()),
+        ))
         .execute(db))?;
     Ok(())
 }
 
-/// How many rows that came before `before` are not processed yet. A freeze waits for them.
+/// Looks again at a message that was set aside, because its sender repeats it; it may have come at a bad time.
+///
+/// - returns: whether there was one.
+pub fn revive(tx: &mut Tx, activity_uri: &str, body: &str, now: Timestamp) -> Result<bool> {
+    let changed = both!(tx, |db| diesel::update(inbox::table)
+        .filter(inbox::activity_uri.eq(activity_uri))
+        .filter(inbox::state.eq("quarantined"))
+        .set((inbox::state.eq("new"), inbox::body.eq(body), inbox::attempts.eq(0), inbox::next_at.eq(now.micros()),))
+        .execute(db))?;
+    Ok(changed == 1)
+}
+
+/// Makes what waits from one host due now. Says how many rows.
+pub fn retry_now(tx: &mut Tx, host: &str, now: Timestamp) -> Result<usize> {
+    let from_host = |scheme: &str| format!("{scheme}://{}/%", host.replace(['%', '_', '\\'], ""));
+    Ok(both!(tx, |db| diesel::update(inbox::table)
+        .filter(inbox::state.eq("new"))
+        .filter(inbox::signer_uri.like(from_host("https")).or(inbox::signer_uri.like(from_host("http"))))
+        .set(inbox::next_at.eq(now.micros()))
+        .execute(db))?)
+}
+
+/// Whether a message of a channel that this actor sent until then is still to be heard.
+pub fn is_unheard(tx: &mut Tx, signer_uri: &str, until: Timestamp) -> Result<bool> {
+    let waiting: i64 = both!(tx, |db| inbox::table
+        .filter(inbox::signer_uri.eq(signer_uri))
+        .filter(inbox::state.eq("new"))
+        .filter(inbox::kind.eq_any([About::Settlement.as_str(), ""]))
+        .filter(inbox::received_at.le(until.micros()))
+        .select(count_star())
+        .first(db))?;
+    Ok(waiting > 0)
+}
+
+/// How many likes and undoings that came before `before` are not processed yet. A freeze waits for them, and for nothing
+/// else: a message of a channel may wait for ever for what its sender never sends.
 pub fn open_before(tx: &mut Tx, before: Timestamp) -> Result<i64> {
     Ok(both!(tx, |db| inbox::table
         .filter(inbox::state.eq("new"))
+        .filter(inbox::kind.eq_any([About::Likes.as_str(), ""]))
         .filter(inbox::received_at.lt(before.micros()))
         .select(count_star())
         .first(db))?)

@@ -111,6 +111,19 @@ pub fn set_standing(tx: &mut Tx, id: FlattrId, standing: Standing, like_uri: Opt
     Ok(())
 }
 
+/// The flattrs of a patron that stand as counting, with the owners of their objects.
+pub fn counting_with_owners(tx: &mut Tx, patron: PatronId, month: Month) -> Result<Vec<(FlattrId, Option<i64>)>> {
+    let rows: Vec<(i64, Option<i64>)> = both!(tx, |db| flattrs::table
+        .inner_join(objects::table)
+        .filter(flattrs::patron_id.eq(patron.0))
+        .filter(flattrs::month.eq(month.to_string()))
+        .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+        .order(flattrs::id)
+        .select((flattrs::id, objects::owner_id))
+        .load(db))?;
+    Ok(rows.into_iter().map(|(id, owner)| (FlattrId(id), owner)).collect())
+}
+
 /// Notes under which id a flattr was made known.
 pub fn set_like_uri(tx: &mut Tx, id: FlattrId, like_uri: &str) -> Result<()> {
     both!(tx, |db| diesel::update(flattrs::table.find(id.0)).set(flattrs::like_uri.eq(like_uri)).execute(db))?;

@@ -36,6 +36,7 @@ pub mod likes;
 mod migrate;
 pub mod months;
 pub mod outbox;
+pub mod payments;
 pub mod people;
 mod postgres;
 pub mod schema;
@@ -83,6 +84,12 @@ pub enum Error {
     Corrupt { what: &'static str, value: String },
     #[error("a transaction panicked and was rolled back: {0}")]
     Panicked(String),
+}
+
+/// A foreign text in a form that both databases take: PostgreSQL refuses NUL, and nobody reads more than a page.
+fn storable(text: &str) -> String {
+    const CHARS_MAX: usize = 2_000;
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).take(CHARS_MAX).collect()
 }
 
 impl Error {

@@ -33,6 +33,16 @@ pub fn month(tx: &mut Tx, month: Month) -> Result<Option<MonthRow>> {
 }
 
 /// All months that are past their cut-off, oldest first.
+/// The stage of a month, which cannot move on until this transaction ends: a like and a freeze come one after the other.
+pub fn hold_stage(tx: &mut Tx, month: Month) -> Result<Option<String>> {
+    let query = months::table.find(month.to_string()).select(months::stage);
+    Ok(match tx {
+        // There is one writer.
+        Tx::Sqlite(db) => query.first(*db).optional()?,
+        Tx::Postgres(db) => query.for_share().first(*db).optional()?,
+    })
+}
+
 pub fn months(tx: &mut Tx) -> Result<Vec<MonthRow>> {
     Ok(both!(tx, |db| months::table.order(months::month).load(db))?)
 }
@@ -204,6 +214,32 @@ pub fn counting_flattrs(tx: &mut Tx, patron: PatronId, month: Month) -> Result<V
         ))
         .load(db))?;
     Ok(rows.into_iter().filter(|(_, is_refused)| *is_refused != Some(true)).map(|(row, _)| row).collect())
+}
+
+/// How many flattrs count in the divided budget of a month and have no share: none, unless a like has raced the freeze.
+pub fn unshared_flattrs(tx: &mut Tx, month: Month) -> Result<i64> {
+    Ok(both!(tx, |db| flattrs::table
+        .inner_join(
+            month_budgets::table
+                .on(month_budgets::patron_id.eq(flattrs::patron_id).and(month_budgets::month.eq(flattrs::month)))
+        )
+        .left_join(shares::table.on(shares::flattr_id.eq(flattrs::id)))
+        .filter(flattrs::month.eq(month.to_string()))
+        .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+        .filter(month_budgets::is_divided.eq(true))
+        .filter(shares::flattr_id.is_null())
+        .count()
+        .get_result(db))?)
+}
+
+/// How many shares of a month are of flattrs that do not count: none, unless an undoing has raced the freeze.
+pub fn uncounted_shares(tx: &mut Tx, month: Month) -> Result<i64> {
+    Ok(both!(tx, |db| shares::table
+        .inner_join(flattrs::table)
+        .filter(shares::month.eq(month.to_string()))
+        .filter(flattrs::standing.ne(Standing::Counting.as_str()))
+        .count()
+        .get_result(db))?)
 }
 
 /// Where a share stands.

@@ -6,7 +6,7 @@ use diesel::dsl::{count_star, exists, not};
 use diesel::prelude::*;
 
 use super::schema::{deliveries, outbox_events, outgoing};
-use super::{Result, Tx};
+use super::{Result, Tx, storable};
 use crate::domain::id::ActorId;
 use crate::domain::time::Timestamp;
 
@@ -242,7 +242,7 @@ pub fn save_attempt(tx: &mut Tx, id: i64, attempt: &Attempt) -> Result<()> {
             deliveries::attempts.eq(deliveries::attempts + 1),
             deliveries::next_at.eq(attempt.next_at.micros()),
             deliveries::last_status.eq(attempt.status),
-            deliveries::last_error.eq(attempt.error),
+            deliveries::last_error.eq(attempt.error.map(storable)),
             deliveries::lease_until.eq(0),
         ))
         .execute(db))?;

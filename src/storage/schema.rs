@@ -285,6 +285,7 @@ table! {
         outcome -> Nullable<Text>,
         attempts -> BigInt,
         next_at -> BigInt,
+        kind -> Text,
     }
 }
 
@@ -372,6 +373,7 @@ table! {
         frozen_because -> Nullable<Text>,
         payee_account -> Nullable<Text>,
         minimum_units -> BigInt,
+        pulled_at -> Nullable<BigInt>,
     }
 }
 
@@ -445,6 +447,7 @@ table! {
         payment_id -> BigInt,
         statement_id -> BigInt,
         units -> BigInt,
+        missing_units -> BigInt,
     }
 }
 

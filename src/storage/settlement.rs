@@ -5,7 +5,7 @@
 
 use diesel::prelude::*;
 
-use super::schema::{channel_messages, channels, payment_parts, payments, peers, statement_lines, statements};
+use super::schema::{channel_messages, channels, peers, statement_lines, statements};
 use super::{Error, Result, Tx};
 use crate::domain::id::{ChannelId, StatementId};
 use crate::domain::money::{Amount, Currency};
@@ -83,6 +83,7 @@ pub struct ChannelRow {
     pub frozen_because: Option<String>,
     pub payee_account: Option<String>,
     pub minimum_units: i64,
+    pub pulled_at: Option<i64>,
 }
 
 impl ChannelRow {
@@ -129,6 +130,23 @@ pub fn channel_by_key(tx: &mut Tx, key: &str) -> Result<Option<ChannelRow>> {
 
 pub fn channels(tx: &mut Tx) -> Result<Vec<ChannelRow>> {
     Ok(both!(tx, |db| channels::table.order(channels::key).load(db))?)
+}
+
+/// The open channels with peers of our operator's whose copy was last asked for before `before`, or never.
+pub fn channels_to_pull(tx: &mut Tx, before: Timestamp) -> Result<Vec<(ChannelRow, Peer)>> {
+    Ok(both!(tx, |db| channels::table
+        .inner_join(peers::table)
+        .filter(peers::state.eq("added"))
+        .filter(channels::terms.eq("open"))
+        .filter(channels::frozen_because.is_null())
+        .filter(channels::pulled_at.is_null().or(channels::pulled_at.lt(before.micros())))
+        .order(channels::id)
+        .load(db))?)
+}
+
+pub fn set_pulled(tx: &mut Tx, id: ChannelId, at: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(channels::table.find(id.0)).set(channels::pulled_at.eq(at.micros())).execute(db))?;
+    Ok(())
 }
 
 pub fn set_terms(tx: &mut Tx, id: ChannelId, terms: &str) -> Result<()> {
@@ -450,109 +468,4 @@ pub fn lines_for_creator(tx: &mut Tx, creator_uri: &str) -> Result<Vec<(Statemen
         .order((statements::month.desc(), statement_lines::id))
         .select((statement_lines::all_columns, statements::all_columns, channels::all_columns))
         .load(db))?)
-}
-
-#[derive(Debug, Clone, Queryable)]
-pub struct Payment {
-    pub id: i64,
-    #[diesel(deserialize_as = i64)]
-    pub channel_id: ChannelId,
-    pub uri: String,
-    pub digest: String,
-    pub reference: String,
-    pub units: i64,
-    pub currency: String,
-    pub state: String,
-    pub created_at: i64,
-}
-
-impl Payment {
-    pub fn amount(&self) -> Result<Amount> {
-        let currency = self.currency.parse().map_err(|_| Error::corrupt("currency", &self.currency))?;
-        Ok(Amount::from_units(self.units, currency))
-    }
-}
-
-/// A payment to be recorded, with its parts: (statement, units).
-pub struct NewPayment<'a> {
-    pub channel: ChannelId,
-    pub uri: &'a str,
-    pub digest: &'a str,
-    pub reference: &'a str,
-    pub total: Amount,
-    pub parts: &'a [(StatementId, i64)],
-}
-
-pub fn make_payment(tx: &mut Tx, payment: &NewPayment, now: Timestamp) -> Result<i64> {
-    let id: i64 = both!(tx, |db| diesel::insert_into(payments::table)
-        .values((
-            payments::channel_id.eq(payment.channel.0),
-            payments::uri.eq(payment.uri),
-            payments::digest.eq(payment.digest),
-            payments::reference.eq(payment.reference),
-            payments::units.eq(payment.total.units()),
-            payments::currency.eq(payment.total.currency().as_str()),
-            payments::state.eq("noticed"),
-            payments::created_at.eq(now.micros()),
-        ))
-        .returning(payments::id)
-        .get_result(db))?;
-    for (statement, units) in payment.parts {
-        both!(tx, |db| diesel::insert_into(payment_parts::table)
-            .values((
-                payment_parts::payment_id.eq(id),
-                payment_parts::statement_id.eq(statement.0),
-                payment_parts::units.eq(units),
-            ))
-            .execute(db))?;
-    }
-    Ok(id)
-}
-
-pub fn payment_by_reference(tx: &mut Tx, reference: &str) -> Result<Option<Payment>> {
-    Ok(both!(tx, |db| payments::table.filter(payments::reference.eq(reference)).first(db).optional())?)
-}
-
-pub fn payment_by_uri(tx: &mut Tx, uri: &str) -> Result<Option<Payment>> {
-    Ok(both!(tx, |db| payments::table.filter(payments::uri.eq(uri)).first(db).optional())?)
-}
-
-/// Payments in a state, in channels where we are the debtor (or the creditor), oldest first.
-pub fn payments_in(tx: &mut Tx, state: &str, is_debtor: bool) -> Result<Vec<(Payment, ChannelRow)>> {
-    Ok(both!(tx, |db| payments::table
-        .inner_join(channels::table)
-        .filter(payments::state.eq(state))
-        .filter(channels::is_debtor.eq(is_debtor))
-        .order(payments::id)
-        .load(db))?)
-}
-
-/// The parts of a payment: (statement, units), in the order in which they are covered.
-pub fn parts_of(tx: &mut Tx, payment: i64) -> Result<Vec<(StatementId, i64)>> {
-    let rows: Vec<(i64, i64)> = both!(tx, |db| payment_parts::table
-        .filter(payment_parts::payment_id.eq(payment))
-        .order(payment_parts::id)
-        .select((payment_parts::statement_id, payment_parts::units))
-        .load(db))?;
-    Ok(rows.into_iter().map(|(statement, units)| (StatementId(statement), units)).collect())
-}
-
-/// What announced payments without a receipt already cover of a statement: it must not be paid a second time.
-pub fn in_flight_units(tx: &mut Tx, statement: StatementId) -> Result<i64> {
-    let parts: Vec<i64> = both!(tx, |db| payment_parts::table
-        .inner_join(payments::table)
-        .filter(payment_parts::statement_id.eq(statement.0))
-        .filter(payments::state.ne("receipted"))
-        .select(payment_parts::units)
-        .load(db))?;
-    Ok(parts.iter().sum())
-}
-
-/// Moves a payment on. `false` when it is not in one of the states `from`.
-pub fn set_payment_state(tx: &mut Tx, payment: i64, from: &[&str], to: &str) -> Result<bool> {
-    let changed = both!(tx, |db| diesel::update(payments::table.find(payment))
-        .filter(payments::state.eq_any(from))
-        .set(payments::state.eq(to))
-        .execute(db))?;
-    Ok(changed == 1)
 }

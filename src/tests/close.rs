@@ -4,7 +4,7 @@ use super::node::TestNode;
 use super::{Backend, on_both_databases};
 use crate::domain::time::Month;
 use crate::flows::close_month::Progress;
-use crate::storage::inbox::{self, Received};
+use crate::storage::inbox::{self, About, Received};
 use crate::storage::{Error, months};
 
 const JUNE: &str = "2013-06";
@@ -62,7 +62,7 @@ fn a_close_interrupted_after_every_step_gives_the_same_bytes() {
 #[test]
 fn both_databases_give_the_same_bytes() {
     if !super::postgres::is_installed() {
-        return eprintln!("SKIPPED: PostgreSQL is not installed");
+        return super::say_skipped();
     }
     let [sqlite, postgres] = [Backend::Sqlite, Backend::Postgres].map(busy_node);
     for node in [&sqlite, &postgres] {
@@ -86,6 +86,7 @@ fn the_freeze_waits_for_activities_that_came_before_it() {
             signer_uri: "https://beta.example/users/bob".to_owned(),
             body: "{}".to_owned(),
             received_at: node.now(),
+            about: About::Likes,
         };
         let row = node.flow(move |tx, close| -> Result<i64, Error> {
             inbox::store(tx, &received)?;
@@ -95,6 +96,31 @@ fn the_freeze_waits_for_activities_that_came_before_it() {
         assert_eq!(node.run_steps(), Progress::WaitingForInbox { month, open: 1 });
         node.flow(move |tx, _| inbox::finish(tx, row, "done", "ignored"));
         node.run_steps();
+        commitment(&node);
+    });
+}
+
+#[test]
+fn no_message_of_a_channel_holds_a_freeze() {
+    on_both_databases(|on| {
+        let node = TestNode::on(on);
+        node.patron("alice").build();
+        node.at("2013-07-03T23:59:59Z").run_steps();
+        // Nobody can say when the message before it will come, if ever.
+        let received = Received {
+            activity_uri: "https://mallory.example/channels/mallory.example/alpha.example/EUR/2".to_owned(),
+            digest: "sha-256:2".to_owned(),
+            signer_uri: "https://mallory.example/instance".to_owned(),
+            body: "{}".to_owned(),
+            received_at: node.now(),
+            about: About::Settlement,
+        };
+        node.flow(move |tx, close| -> Result<(), Error> {
+            inbox::store(tx, &received)?;
+            let row = inbox::due(tx, close.now, 1)?.remove(0);
+            inbox::postpone(tx, row.id, "waiting for what is between", close.now)
+        });
+        node.close_month(JUNE);
         commitment(&node);
     });
 }

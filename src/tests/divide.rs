@@ -2,11 +2,12 @@
 
 use super::node::TestNode;
 use super::{eur, on_both_databases};
-use crate::domain::flattr::Standing;
+use crate::domain::flattr::{Source, Standing};
+use crate::domain::id::ObjectId;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::time::Month;
-use crate::flows::flattr::{self, Recorded};
-use crate::storage::months;
+use crate::flows::flattr::{self, PatronLike, Recorded};
+use crate::storage::{likes, months};
 
 /// The units of a patron's shares of June 2013, in the order of the likes.
 fn shares(node: &TestNode, patron: &super::node::Patron) -> Vec<i64> {
@@ -109,6 +110,71 @@ fn a_like_of_the_old_month_still_counts_in_the_grace_window_and_not_after_it() {
         assert_eq!(month(node.like_of(&alice, late, "2013-06-30T23:59:59Z")), "2013-07");
         node.close_month("2013-06");
         assert_eq!(shares(&node, &alice), [2_000_000]);
+    });
+}
+
+#[test]
+fn a_like_and_the_freeze_come_one_after_the_other() {
+    on_both_databases(|on| {
+        let node = TestNode::on(on);
+        let alice = node.patron("alice").deposited("10.00").build();
+        node.like(&alice, node.object("vimeo:1", "vimeo:10"));
+        let late = node.object("vimeo:1", "vimeo:11");
+        node.at("2013-07-03T23:59:59Z").run_steps();
+        let like = PatronLike {
+            patron: alice.id,
+            object: late,
+            source: Source::Platform,
+            received_at: node.now(),
+            liked_at: Some("2013-06-30T12:00:00Z".parse().expect("a time")),
+            like_uri: None,
+        };
+        node.at("2013-07-04T00:00:00Z");
+        // The like is written and not yet committed when the freeze begins.
+        let (written, is_written) = std::sync::mpsc::channel();
+        let database = node.database();
+        let like = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(database.write(move |tx| {
+                let recorded = flattr::record(tx, &like);
+                written.send(()).expect("the test waits");
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                recorded
+            }))
+        });
+        is_written.recv().expect("the like is written");
+        node.run_steps();
+        let recorded = like.join().expect("the like ends").expect("it is recorded");
+        assert!(matches!(recorded, flattr::Recorded::New { .. }), "{recorded:?}");
+        node.assert_ledger("patron:alice:held:vimeo:1 2.00");
+        assert_eq!(node.problems(), Vec::<String>::new(), "every flattr of June has its share");
+    });
+}
+
+#[test]
+fn the_audit_sees_a_like_or_an_undoing_that_raced_the_freeze() {
+    on_both_databases(|on| {
+        let node = TestNode::on(on);
+        let alice = node.patron("alice").deposited("10.00").build();
+        let video = node.object("vimeo:1", "vimeo:10");
+        let other = node.object("vimeo:1", "vimeo:11");
+        node.like(&alice, video);
+        node.like(&alice, other);
+        node.flow(move |tx, close| flattr::take_back(tx, alice.id, other, close.now));
+        node.close_month("2013-06");
+        let swap = |from: &'static str, to: &'static str, object: ObjectId| {
+            node.flow(move |tx, _| -> Result<(), crate::storage::Error> {
+                let known = likes::latest_flattr(tx, alice.id, object)?.expect("a flattr");
+                assert_eq!(known.standing, from);
+                likes::set_standing(tx, known.id, Standing::parse(to).expect("a standing"), None)
+            });
+        };
+        swap("counting", "taken_back", video);
+        assert_eq!(node.problems(), ["1 shares of 2013-06 are of flattrs that do not count"]);
+        swap("taken_back", "counting", video);
+        swap("taken_back", "counting", other);
+        assert_eq!(node.problems(), ["1 flattrs of 2013-06 count and have no share"]);
+        swap("counting", "taken_back", other);
     });
 }
 

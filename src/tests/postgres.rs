@@ -14,7 +14,7 @@
 //! skipped and said, and `FEDFLATTR_TEST_REQUIRE_POSTGRES=1` makes that a failure.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -299,7 +299,9 @@ fn postgresql_is_tested_or_its_absence_is_said() {
         None => {
             let is_required = std::env::var("FEDFLATTR_TEST_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
             assert!(!is_required, "PostgreSQL is required, and initdb and postgres were not found");
-            println!("SKIPPED: PostgreSQL is not installed; every test ran on SQLite only");
+            let said =
+                writeln!(std::io::stderr(), "SKIPPED: PostgreSQL is not installed; every test runs on SQLite only");
+            said.expect("standard error takes a line");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::settle::{Pair, pair};
 use super::world::{Letter, World};
 use super::{Backend, eur, on_both_databases};
 use crate::domain::message::{self, Body, Envelope, Message, ObligationPart};
-use crate::domain::money::Amount;
+use crate::domain::money::{Amount, Currency};
 use crate::domain::proof;
 use crate::domain::settlement::{Channel, State};
 use crate::flows::hear::{Evidence, HearError, Heard, hear};
@@ -111,6 +111,42 @@ fn every_false_statement_is_rejected_with_its_code_and_promises_nothing() {
 }
 
 #[test]
+fn a_statement_in_a_currency_without_terms_is_rejected_for_its_currency() {
+    on_both_databases(|on| {
+        let (pair, letter) = offered(on);
+        let [alpha, beta] = &pair.world.nodes[..] else { unreachable!("two nodes") };
+        let dollars: Currency = "USD".parse().expect("a currency");
+        let mut message = message::read(&letter.document).expect("a statement");
+        message.envelope.channel.currency = dollars;
+        message.envelope.sequence = 1;
+        message.envelope.previous = String::new();
+        let Body::Statement(offer) = &mut message.body else { unreachable!("it is a statement") };
+        offer.sum = Amount::from_units(offer.sum.units(), dollars);
+        let unsigned = message::write(&message);
+        let signed = proof::sign(unsigned, alpha.signer(), alpha.now()).expect("it can be signed");
+        let before = beta.journal_head();
+        let nothing = Evidence { lines: Vec::new(), commitment: Value::Null };
+        hear_at(beta, &signed, &alpha.instance.uri(), Some(nothing)).expect("answered");
+        assert_eq!(beta.journal_head(), before);
+        assert_eq!(pair.world.collect()[0].document["code"], json!("currency"));
+    });
+}
+
+#[test]
+fn an_accept_that_contests_lines_is_not_taken_for_the_whole() {
+    on_both_databases(|on| {
+        let (pair, letter) = offered(on);
+        let [alpha, beta] = &pair.world.nodes[..] else { unreachable!("two nodes") };
+        pair.world.deliver(&letter).expect("accepted");
+        let accept = pair.world.collect().remove(0);
+        let contesting = forged(&accept, beta, |document| document["contested"] = json!(["vimeo:10"]));
+        let heard = hear_at(alpha, &contesting.document, &beta.instance.uri(), None);
+        assert!(matches!(heard, Err(HearError::Form(_))), "{heard:?}");
+        assert_eq!(pair.world.states(ALPHA, BETA, "2013-06").0, Some(State::Offered));
+    });
+}
+
+#[test]
 fn statements_for_strangers_or_of_the_wrong_month_are_rejected() {
     on_both_databases(|on| {
         // Before the month is over for everybody.
@@ -210,7 +246,11 @@ fn a_gap_waits_and_a_broken_chain_is_refused() {
         let future = forged(&letter, &world.nodes[ALPHA], |document| {
             document["object"]["issued"] = json!("2013-07-04T00:10:01Z");
         });
-        assert_refused(world, &future, "FromTheFuture");
+        assert_refused(world, &future, "Early");
+        let far = forged(&letter, &world.nodes[ALPHA], |document| {
+            document["object"]["issued"] = json!("2013-07-05T00:00:01Z");
+        });
+        assert_refused(world, &far, "FromTheFuture");
         world.deliver(&letter).expect("the true one is heard");
     });
 }

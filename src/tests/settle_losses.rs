@@ -1,10 +1,15 @@
 //! Settlement when messages are lost or late: nothing is owed that one side does not know of, and nothing is paid twice.
 
+use std::cell::RefCell;
+
 use super::on_both_databases;
 use super::settle::{Pair, pair};
 use super::world::{Fate, Letter};
+use crate::domain::proof;
 use crate::domain::settlement::State;
+use crate::flows::hear::hear;
 use crate::flows::settle;
+use crate::storage::inbox::{self, About, Received};
 use crate::storage::settlement;
 
 const ALPHA: usize = 0;
@@ -28,7 +33,7 @@ fn without_an_accept_in_time_the_shares_wait_and_the_next_statement_carries_them
         world.exchange_with(|letter| if is_accept_of_beta(letter) { Fate::Delayed } else { Fate::Arrives });
         world.at("2013-07-08T23:59:59Z");
         assert!(void_expired(&pair).is_empty(), "an Accept that comes now still binds");
-        world.at("2013-07-09T00:00:00Z");
+        world.at("2013-07-09T00:00:06Z");
         assert_eq!(void_expired(&pair), ["2013-06"]);
         assert!(void_expired(&pair).is_empty());
         alpha.assert_ledger(
@@ -63,7 +68,7 @@ fn a_late_accept_that_meets_no_void_yet_is_answered_by_one() {
         let world = &pair.world;
         world.close_month("2013-06");
         world.exchange_with(|letter| if is_accept_of_beta(letter) { Fate::Delayed } else { Fate::Arrives });
-        world.at("2013-07-09T00:00:00Z");
+        world.at("2013-07-09T00:00:06Z");
         world.release();
         assert_eq!(world.states(ALPHA, BETA, "2013-06"), (Some(State::Voided), Some(State::Voided)));
         world.nodes[ALPHA].assert_ledger("patron:alice:held:vimeo:1 2.00, due_to:beta.example 0.00");
@@ -81,8 +86,69 @@ fn an_accept_at_the_last_moment_binds() {
         world.at("2013-07-08T23:59:59Z");
         world.release();
         assert_eq!(world.states(ALPHA, BETA, "2013-06"), (Some(State::Agreed), Some(State::Agreed)));
-        world.at("2013-07-09T00:00:00Z");
+        world.at("2013-07-09T00:00:06Z");
         assert!(void_expired(&pair).is_empty(), "what is bound is never withdrawn");
+    });
+}
+
+#[test]
+fn an_accept_that_was_stored_in_time_binds_however_late_it_is_processed() {
+    on_both_databases(|on| {
+        let pair = pair(on, "2.00");
+        let [alpha, beta] = &pair.world.nodes[..] else { unreachable!("two nodes") };
+        let world = &pair.world;
+        world.close_month("2013-06");
+        let accept = RefCell::new(None);
+        world.exchange_with(|letter| {
+            if !is_accept_of_beta(letter) {
+                return Fate::Arrives;
+            }
+            accept.replace(Some(letter.clone()));
+            Fate::Lost
+        });
+        let accept = accept.take().expect("beta accepted");
+        world.at("2013-07-08T23:59:50Z");
+        let heard_at = alpha.now();
+        let received = Received {
+            activity_uri: accept.uri.clone(),
+            digest: proof::digest(&accept.document),
+            signer_uri: beta.instance.uri(),
+            body: accept.document.to_string(),
+            received_at: heard_at,
+            about: About::Settlement,
+        };
+        alpha.flow(move |tx, _| inbox::store(tx, &received));
+        world.at("2013-07-09T03:00:00Z");
+        assert!(void_expired(&pair).is_empty(), "what was stored in time is heard first");
+        let (document, signer) = (accept.document.clone(), beta.instance.uri());
+        alpha.flow(move |tx, close| hear(tx, close, &document, &signer, heard_at, None));
+        world.exchange();
+        assert_eq!(world.states(ALPHA, BETA, "2013-06"), (Some(State::Agreed), Some(State::Agreed)));
+    });
+}
+
+#[test]
+fn a_message_that_can_never_be_heard_does_not_keep_a_statement_alive() {
+    on_both_databases(|on| {
+        let pair = pair(on, "2.00");
+        let [alpha, beta] = &pair.world.nodes[..] else { unreachable!("two nodes") };
+        let world = &pair.world;
+        world.close_month("2013-06");
+        world.exchange_with(|letter| if is_accept_of_beta(letter) { Fate::Lost } else { Fate::Arrives });
+        let received = Received {
+            activity_uri: "https://beta.example/channels/beta.example/alpha.example/EUR/99".to_owned(),
+            digest: "sha-256:99".to_owned(),
+            signer_uri: beta.instance.uri(),
+            body: "{}".to_owned(),
+            received_at: alpha.now(),
+            about: About::Settlement,
+        };
+        alpha.flow(move |tx, _| inbox::store(tx, &received));
+        world.at("2013-07-09T23:59:59Z");
+        assert!(void_expired(&pair).is_empty());
+        world.at("2013-07-10T00:00:00Z");
+        assert_eq!(void_expired(&pair), ["2013-06"], "from the due day on nothing is waited for");
+        alpha.assert_ledger("patron:alice:held:vimeo:1 2.00, due_to:beta.example 0.00");
     });
 }
 
@@ -96,7 +162,7 @@ fn shares_that_came_back_keep_their_first_expiry() {
             world.close_month(month);
             world.exchange_with(|letter| if is_accept_of_beta(letter) { Fate::Lost } else { Fate::Arrives });
             let deadline = month.parse::<crate::domain::time::Month>().unwrap().accept_deadline();
-            alpha.at_time(deadline.plus(std::time::Duration::from_secs(1)));
+            alpha.at_time(deadline.plus(std::time::Duration::from_secs(6)));
             assert_eq!(void_expired(&pair), [month]);
             alpha.assert_ledger("patron:alice:held:vimeo:1 2.00");
         }
@@ -140,7 +206,7 @@ fn a_reject_and_a_void_that_cross_do_not_block_the_channel() {
         beta.claim(&dave, "vimeo:1");
         world.close_month("2013-06");
         world.exchange_with(|letter| if letter.kind == "reject" { Fate::Delayed } else { Fate::Arrives });
-        world.at("2013-07-09T00:00:00Z");
+        world.at("2013-07-09T00:00:06Z");
         assert_eq!(void_expired(&pair), ["2013-06"]);
         world.exchange();
         world.release();
@@ -171,7 +237,7 @@ fn shares_that_came_back_go_to_a_creator_who_has_moved_here_meanwhile() {
         let carol = alpha.creator("carol");
         alpha.claim(&carol, "vimeo:1");
         alpha.assert_ledger("creator:carol:available 0.00");
-        alpha.at("2013-07-09T00:00:00Z");
+        alpha.at("2013-07-09T00:00:06Z");
         assert_eq!(void_expired(&pair), ["2013-06"]);
         world.close_month("2013-07");
         alpha.assert_ledger("creator:carol:available 2.00, patron:alice:held:vimeo:1 0.00");

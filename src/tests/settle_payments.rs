@@ -19,7 +19,7 @@ fn due(on: Backend, budget: &str) -> Pair {
 }
 
 #[test]
-fn a_short_payment_releases_what_came_and_the_rest_is_paid_later() {
+fn a_short_payment_releases_what_came_and_the_operator_pays_the_rest() {
     on_both_databases(|on| {
         let Pair { world, .. } = due(on, "2.00");
         let [alpha, beta] = &world.nodes[..] else { unreachable!("two nodes") };
@@ -31,6 +31,7 @@ fn a_short_payment_releases_what_came_and_the_rest_is_paid_later() {
         );
         assert_eq!(world.states(ALPHA, BETA, "2013-06"), (Some(State::Agreed), Some(State::Agreed)));
         alpha.assert_ledger("due_to:beta.example 0.50, rail_cost 0.50, bank:sandbox 98.00");
+        assert_eq!(world.pay_missing(ALPHA, &payment), eur("0.50"));
         world.pay();
         assert_eq!(world.states(ALPHA, BETA, "2013-06"), (Some(State::Settled), Some(State::Settled)));
         beta.assert_ledger("creator:carol:available 2.00");
@@ -40,7 +41,32 @@ fn a_short_payment_releases_what_came_and_the_rest_is_paid_later() {
 }
 
 #[test]
-fn a_short_payment_of_two_months_covers_the_oldest_and_the_other_stays_payable() {
+fn a_creditor_that_denies_what_it_received_draws_nothing_more_from_our_bank() {
+    on_both_databases(|on| {
+        let Pair { world, .. } = due(on, "2.00");
+        let alpha = &world.nodes[ALPHA];
+        let mut payment = world.announce(ALPHA).remove(0);
+        for paid in ["98.00", "96.01"] {
+            // Our bank debits the whole, the peer's receipt is for a cent.
+            world.transfer(ALPHA, &payment, eur("0.01"));
+            world.exchange();
+            alpha.assert_ledger(&format!("bank:sandbox {paid}"));
+            for day in ["2013-07-11", "2013-08-10"] {
+                world.at(&format!("{day}T00:00:00Z"));
+                assert_eq!(world.announce(ALPHA), [], "nothing is paid again by itself");
+            }
+            if paid == "98.00" {
+                assert_eq!(world.pay_missing(ALPHA, &payment), eur("1.99"), "only the operator can");
+                assert_eq!(world.pay_missing(ALPHA, &payment), eur("0.00"), "and once");
+                payment = world.announce(ALPHA).remove(0);
+            }
+        }
+        alpha.assert_ledger("due_to:beta.example 1.98, rail_cost 3.97");
+    });
+}
+
+#[test]
+fn a_short_payment_of_two_months_covers_the_oldest_first() {
     on_both_databases(|on| {
         let Pair { world, alice, video, .. } = due(on, "2.00");
         let [alpha, beta] = &world.nodes[..] else { unreachable!("two nodes") };
@@ -55,6 +81,7 @@ fn a_short_payment_of_two_months_covers_the_oldest_and_the_other_stays_payable()
         assert_eq!(world.states(ALPHA, BETA, "2013-06"), (Some(State::Agreed), Some(State::Agreed)));
         assert_eq!(world.states(ALPHA, BETA, "2013-07"), (Some(State::Agreed), Some(State::Agreed)));
         beta.assert_ledger("creator:carol:available 1.25, due_from:alpha.example 2.75");
+        assert_eq!(world.pay_missing(ALPHA, &payment), eur("2.75"));
         world.pay();
         for month in ["2013-06", "2013-07"] {
             assert_eq!(world.states(ALPHA, BETA, month), (Some(State::Settled), Some(State::Settled)), "{month}");
@@ -204,6 +231,7 @@ fn a_short_payment_is_divided_over_the_lines_by_what_each_has_open() {
         world.transfer(ALPHA, &payment, eur("0.90"));
         world.exchange();
         beta.assert_ledger("creator:carol:available 0.30, creator:dave:available 0.60");
+        world.pay_missing(ALPHA, &payment);
         world.pay();
         beta.assert_ledger("creator:carol:available 1.00, creator:dave:available 2.00");
         world.assert_nothing_was_refused();

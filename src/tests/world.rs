@@ -21,7 +21,8 @@ use crate::domain::statement::StatedLine;
 use crate::domain::time::Month;
 use crate::flows::hear::{Evidence, HearError, Heard, hear, record_equivocation};
 use crate::flows::{Policy, settle};
-use crate::storage::settlement::{ChannelRow, Payment, Statement};
+use crate::storage::payments::Payment;
+use crate::storage::settlement::{ChannelRow, Statement};
 use crate::storage::{Error, months, outbox, settlement};
 
 /// A message on its way.
@@ -244,6 +245,12 @@ impl World {
     /// What a node announces to pay; the notices are queued.
     pub fn announce(&self, debtor: usize) -> Vec<Payment> {
         self.nodes[debtor].flow(settle::pay_due)
+    }
+
+    /// The operator pays again what is missing of a payment.
+    pub fn pay_missing(&self, debtor: usize, payment: &Payment) -> Amount {
+        let payment = payment.clone();
+        self.nodes[debtor].flow(move |tx, _| settle::pay_missing(tx, &payment))
     }
 
     /// The bank debits the payment and credits `arriving` to the creditor.

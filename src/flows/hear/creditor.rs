@@ -14,7 +14,8 @@ use crate::domain::settlement::{Event, RejectCode, host_of, step};
 use crate::domain::statement::check;
 use crate::flows::receive_money;
 use crate::flows::settle::say;
-use crate::storage::settlement::{self, NewLine, NewPayment, NewStatement};
+use crate::storage::payments::{self, NewPayment};
+use crate::storage::settlement::{self, NewLine, NewStatement};
 use crate::storage::{self, Tx, evidence, identities, ledger};
 
 impl Hearing<'_> {
@@ -98,10 +99,12 @@ impl Hearing<'_> {
         evidence: &Evidence,
     ) -> Result<Option<RejectCode>, HearError> {
         if self.channel.terms != "open" {
-            return Ok(Some(RejectCode::Terms));
-        }
-        if offer.sum.currency() != self.channel.currency()? {
-            return Ok(Some(RejectCode::Currency));
+            // A channel is of one currency: with terms for another one only, the currency is what is wrong.
+            let theirs = settlement::channels(tx)?.into_iter().filter(|channel| {
+                channel.is_open() && !channel.is_debtor && channel.debtor_uri == self.channel.debtor_uri
+            });
+            let has_other_terms = theirs.count() > 0;
+            return Ok(Some(if has_other_terms { RejectCode::Currency } else { RejectCode::Terms }));
         }
         if self.close.now < offer.month.freeze() || offer.expires != offer.month.statement_expiry() {
             return Ok(Some(RejectCode::Clock));
@@ -175,7 +178,7 @@ impl Hearing<'_> {
                 .filter(|statement| statement.channel_id == self.channel.id)
                 .ok_or_else(|| HearError::UnknownObject(part.obligation.clone()))?;
             let is_twice = covered.iter().any(|(id, _)| *id == statement.id);
-            let payable = statement.open_units() - settlement::in_flight_units(tx, statement.id)?;
+            let payable = statement.open_units() - payments::unpayable_units(tx, statement.id)?;
             if is_twice || part.amount.units() > payable {
                 return Err(HearError::BadParts);
             }
@@ -192,7 +195,7 @@ impl Hearing<'_> {
             total,
             parts: &covered,
         };
-        settlement::make_payment(tx, &new, self.close.now)?;
+        payments::make_payment(tx, &new, self.close.now)?;
         receive_money::match_suspense(tx, self.close, &reference)?;
         Ok(format!("payment of {total} announced"))
     }

@@ -12,7 +12,7 @@ use crate::domain::money::Amount;
 use crate::domain::settlement::{Event, State, host_of, step};
 use crate::flows::settle::{self, say};
 use crate::storage::settlement::{self, Statement};
-use crate::storage::{self, Tx, ledger};
+use crate::storage::{self, Tx, ledger, payments};
 
 impl Hearing<'_> {
     /// The creditor says where it wants to be paid.
@@ -81,13 +81,13 @@ impl Hearing<'_> {
         parts: &[ObligationPart],
     ) -> Result<String, HearError> {
         self.only("the creditor", self.channel.is_debtor)?;
-        let payment = settlement::payment_by_uri(tx, object)?
+        let payment = payments::payment_by_uri(tx, object)?
             .filter(|payment| payment.channel_id == self.channel.id)
             .ok_or_else(|| HearError::UnknownObject(object.to_owned()))?;
         if payment.digest != object_digest {
             return Err(HearError::OtherContent(object.to_owned()));
         }
-        if !settlement::set_payment_state(tx, payment.id, &["noticed", "sent", "debited"], "receipted")? {
+        if !payments::set_payment_state(tx, payment.id, &["noticed", "sent", "debited"], "receipted")? {
             return Ok("the receipt was here before".to_owned());
         }
         // A receipt may come before our own bank shows the debit; the books follow either.
@@ -101,13 +101,16 @@ impl Hearing<'_> {
             }
         }
         let mut missing = 0;
-        for (id, units) in settlement::parts_of(tx, payment.id)? {
+        for (id, units) in payments::parts_of(tx, payment.id)? {
             let statement = settlement::statement(tx, id)?.ok_or_else(|| storage::Error::corrupt("statement", id))?;
             let amount = came.remove(statement.digest.as_str()).map_or(0, Amount::units);
             if amount > units {
                 return Err(HearError::BadParts);
             }
-            missing += units - amount;
+            if units > amount {
+                missing += units - amount;
+                payments::set_missing(tx, payment.id, id, units - amount)?;
+            }
             settlement::add_paid(tx, id, amount)?;
             let is_full = statement.open_units() == amount;
             let event = if is_full { Event::ReceivedInFull } else { Event::ReceivedInPart };
@@ -117,7 +120,8 @@ impl Hearing<'_> {
             return Err(HearError::BadParts);
         }
         if missing > 0 {
-            // The whole payment has left our bank. What did not arrive is owed still, and is the rail's cost to us.
+            // The whole payment has left our bank. What did not arrive is owed still, and is the rail's cost to us; it is
+            // not paid again by itself, or a peer could draw on our account for ever by receipts for less.
             let missing = Amount::from_units(missing, self.channel.currency()?);
             let entry = Entry::new(format!("payment/{}/short", payment.reference), Kind::PaymentSent, self.close.now);
             let due_to = Account::DueTo(host_of(&self.channel.creditor_uri).to_owned());

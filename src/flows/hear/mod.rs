@@ -8,6 +8,8 @@
 mod creditor;
 mod debtor;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::domain::message::{self, Body, Message, MessageError};
@@ -19,6 +21,11 @@ use crate::flows::close_month::{Close, CloseError};
 use crate::flows::settle::{self};
 use crate::storage::settlement::{self, ChannelRow, NewMessage, StoredMessage};
 use crate::storage::{self, Tx, evidence, flow_error, ledger, people};
+
+/// How far a peer's clock may be ahead of ours.
+const CLOCK_SKEW: Duration = Duration::from_secs(600);
+/// A message that is issued further ahead is not waited for.
+const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, thiserror::Error)]
 pub enum HearError {
@@ -32,6 +39,8 @@ pub enum HearError {
     WrongSide { side: &'static str, sender: String },
     #[error("message {sequence} came, {expected} is next: waiting for what is between")]
     Gap { sequence: i64, expected: i64 },
+    #[error("message {sequence} came, {expected} is next, from an instance that we do not settle with")]
+    GapOfStranger { sequence: i64, expected: i64 },
     #[error("message {sequence} does not continue the chain of its channel")]
     BrokenChain { sequence: i64 },
     #[error("two messages with the number {sequence} of {channel} have different content: kept as evidence")]
@@ -39,6 +48,8 @@ pub enum HearError {
     #[error("the channel {channel} is frozen: {because}")]
     Frozen { channel: String, because: String },
     #[error("issued {issued}, more than 10 minutes in the future")]
+    Early { issued: Timestamp },
+    #[error("issued {issued}, more than a day in the future")]
     FromTheFuture { issued: Timestamp },
     #[error("the message answers `{0}`, which is not known here")]
     UnknownObject(String),
@@ -108,7 +119,8 @@ pub enum Heard {
 /// - `heard_at`: when the message was stored; deadlines are judged by it, not by when it is processed.
 /// - `evidence`: needed for a statement only.
 /// - effects: state, books and our answer, in this transaction.
-/// - errors: [`HearError::Gap`] is to be tried again later; all others are final and change nothing.
+/// - errors: [`HearError::Gap`] and [`HearError::Early`] are to be tried again later, [`HearError::GapOfStranger`]
+///   for a while; all others are final. None changes anything.
 pub fn hear(
     tx: &mut Tx,
     close: &Close,
@@ -126,8 +138,11 @@ pub fn hear(
     if envelope.receiver() != close.instance.uri() {
         return Err(HearError::NotOurs(envelope.channel.key()));
     }
-    if envelope.issued > close.now.plus(std::time::Duration::from_secs(600)) {
+    if envelope.issued > close.now.plus(DAY) {
         return Err(HearError::FromTheFuture { issued: envelope.issued });
+    }
+    if envelope.issued > close.now.plus(CLOCK_SKEW) {
+        return Err(HearError::Early { issued: envelope.issued });
     }
     ledger::lock(tx)?;
     let is_debtor = envelope.channel.debtor == close.instance.uri();
@@ -159,7 +174,12 @@ pub fn hear(
     if let Some(because) = channel.frozen_because.clone() {
         return Err(HearError::Frozen { channel: channel.key, because });
     }
-    check_chain(tx, &channel, &message)?;
+    match check_chain(tx, &channel, &message) {
+        Err(HearError::Gap { sequence, expected }) if peer.state != "added" => {
+            return Err(HearError::GapOfStranger { sequence, expected });
+        }
+        checked => checked?,
+    }
     let new = NewMessage {
         channel: channel.id,
         is_ours: false,
