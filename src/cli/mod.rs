@@ -11,6 +11,8 @@ mod serve;
 pub mod stage;
 
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -136,6 +138,12 @@ async fn verify(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCo
     let db = node::open_database(config, false)?;
     let report = db.read(audit::verify).await?;
     show(arguments, crate::console::audit_answer(&report))
+}
+
+/// Makes a directory, and those above it, that only its owner can look into: keys and the control socket are in it.
+fn make_private_directory(path: &Path) -> anyhow::Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot make {}", path.display()))
 }
 
 #[cfg(test)]
