@@ -241,7 +241,12 @@ impl Setting for Currency {
     }
 
     fn read(raw: &Raw, context: &Context) -> Result<Self, String> {
-        context.parse(raw)
+        let currency: Currency = context.parse(raw)?;
+        if currency.is_in_use() {
+            Ok(currency)
+        } else {
+            Err(format!("`{currency}` is no currency in use: write a code of ISO 4217, such as EUR"))
+        }
     }
 
     fn show(&self) -> Shown {

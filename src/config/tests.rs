@@ -114,6 +114,18 @@ fn every_key_is_also_a_variable_that_takes_its_default() {
 }
 
 #[test]
+fn a_currency_that_is_not_in_use_is_refused() {
+    for code in ["SEK", "JPY", "KWD"] {
+        let currency = Setup::new().flag("money.currency", code).config().money.currency;
+        assert_eq!(currency.as_str(), code);
+    }
+    for code in ["EUX", "ZZZ", "XXX", "XAU", "BGN"] {
+        toml(&format!("[money]\ncurrency = \"{code}\"")).assert_refused(&format!("`{code}` is no currency in use"));
+    }
+    toml("[money]\ncurrency = \"eur\"").assert_refused("three capital letters");
+}
+
+#[test]
 fn a_list_in_a_flag_may_be_written_as_in_a_file() {
     let check = |text: &str, count: usize| {
         let setup = Setup::new().flag("server.domain", "localhost:18080");
