@@ -77,7 +77,11 @@ pub enum Command {
     PeerList,
     SettlementList,
     MonthStatus,
-    LedgerVerify,
+    LedgerVerify {
+        /// Hex of the hash of an entry that must still be there.
+        #[serde(default)]
+        head: Option<String>,
+    },
     LedgerAccounts {
         prefix: String,
     },

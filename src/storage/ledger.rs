@@ -249,8 +249,8 @@ fn pending_of(tx: &mut Tx, entry: &Entry) -> Result<HashMap<String, PendingTrans
         let codes = codes_of(tx, found.iter().flat_map(|row| [row.debit_account_id, row.credit_account_id]))?;
         for row in found {
             let transfer = PendingTransfer {
-                debit: codes[&row.debit_account_id].clone(),
-                credit: codes[&row.credit_account_id].clone(),
+                debit: code_in(&codes, row.debit_account_id)?,
+                credit: code_in(&codes, row.credit_account_id)?,
                 amount: Amount::from_units(row.units, read_currency(&row.currency)?),
                 is_ended: ended.contains(&row.id),
             };
@@ -274,6 +274,11 @@ fn codes_of(tx: &mut Tx, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, 
         }
     }
     Ok(codes)
+}
+
+/// An account that transfers name and that is gone was deleted past all our code.
+fn code_in(codes: &HashMap<i64, Account>, id: i64) -> Result<Account> {
+    codes.get(&id).cloned().ok_or_else(|| Error::corrupt("ledger account of a transfer", id))
 }
 
 /// Writes the new balances, and makes the accounts that did not exist; `rows` then has them all.
@@ -438,8 +443,8 @@ pub fn journal(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<StoredEntry>> 
         };
         by_entry.entry(row.entry_sequence).or_default().push(Transfer {
             id: row.id,
-            debit: codes[&row.debit_account_id].clone(),
-            credit: codes[&row.credit_account_id].clone(),
+            debit: code_in(&codes, row.debit_account_id)?,
+            credit: code_in(&codes, row.credit_account_id)?,
             amount: Amount::from_units(row.units, read_currency(&row.currency)?),
             phase,
         });
