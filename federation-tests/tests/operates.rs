@@ -76,7 +76,10 @@ async fn a_second_process_is_refused_and_commands_go_to_the_first() -> anyhow::R
         let text = refused(&stage.run(0, &arguments)?);
         assert!(text.contains(reason), "{arguments:?}: {text}");
     }
+    let text = refused(&stage.run(0, &["user", "budget", "ada", "-3"])?);
+    assert!(text.contains("above zero"), "{text}");
     let users = stage.data(0, fedflattr::console::Command::UserList).await?;
+    assert_eq!(text_of(&users[0], "currency"), "EUR");
     assert_eq!(users.as_array().map(Vec::len), Some(1));
     assert_eq!(eur(text_of(&users[0], "budget")), eur("5.00"));
     stage.verify_books(0)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::console::Command;
+use crate::flows::audit::NotedHead;
 
 /// Self-hosted, federated micro-donations: a monthly budget divided over everything you liked.
 #[derive(Parser, Debug, Clone)]
@@ -140,6 +141,8 @@ pub enum UserVerb {
     /// Changes what a patron sets aside each month.
     Budget {
         name: String,
+        /// Such as 5.00.
+        #[arg(allow_hyphen_values = true)]
         amount: String,
     },
 }
@@ -211,7 +214,11 @@ pub enum MonthVerb {
 #[derive(Subcommand, Debug, Clone)]
 pub enum LedgerVerb {
     /// Proves the books again from the first entry; also while the server runs.
-    Verify,
+    Verify {
+        /// A head that was printed earlier and noted outside this machine: its entry must still be in the journal.
+        #[arg(long, value_name = "HASH")]
+        head: Option<NotedHead>,
+    },
     /// Balances of the accounts whose code begins so.
     Accounts {
         #[arg(default_value = "")]
@@ -274,7 +281,9 @@ impl Verb {
             Verb::Settlement { verb: SettlementVerb::Repay { reference } } => Command::SettlementRepay { reference },
             Verb::Month { verb: MonthVerb::Status } => Command::MonthStatus,
             Verb::Ledger { verb: LedgerVerb::Accounts { prefix } } => Command::LedgerAccounts { prefix },
-            Verb::Ledger { verb: LedgerVerb::Verify } => Command::LedgerVerify,
+            Verb::Ledger { verb: LedgerVerb::Verify { head } } => {
+                Command::LedgerVerify { head: head.map(|head| head.to_string()) }
+            }
             Verb::Payout { verb: PayoutVerb::Account { name, account } } => Command::PayoutAccount { name, account },
             Verb::Payout { verb: PayoutVerb::Request { name } } => Command::PayoutRequest { name },
             Verb::Payout { verb: PayoutVerb::List } => Command::PayoutList,
@@ -301,5 +310,35 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_negative_amount_is_left_to_the_flow_to_refuse() {
+        let check = |words: &[&str], amount: &str| {
+            let arguments = Arguments::try_parse_from([&["fedflattr"], words].concat()).expect("well formed");
+            assert!(arguments.json, "an option is still one: {words:?}");
+            let command = arguments.verb.into_command().expect("a command");
+            let (Command::BudgetSet { budget, .. } | Command::UserCreate { budget: Some(budget), .. }) = command else {
+                panic!("another command: {command:?}");
+            };
+            assert_eq!(budget, amount);
+        };
+        check(&["user", "budget", "bob", "-3", "--json"], "-3");
+        check(&["user", "budget", "bob", "--json", "-0.50"], "-0.50");
+        check(&["user", "budget", "--json", "bob", "3"], "3");
+        check(&["user", "create", "bob", "--budget", "-3", "--json"], "-3");
+    }
+
+    #[test]
+    fn a_noted_head_is_hex_and_long_enough_to_mean_one_entry() {
+        let check = |head: &str, is_taken: bool| {
+            let parsed = Arguments::try_parse_from(["fedflattr", "ledger", "verify", "--head", head]);
+            assert_eq!(parsed.is_ok(), is_taken, "{head}");
+        };
+        check("0123456789abcdef", true);
+        check(&"AB".repeat(32), true);
+        for head in ["", "none", "0123456789abcde", "0123456789abcdeg", &"ab".repeat(33)] {
+            check(head, false);
+        }
     }
 }

@@ -11,6 +11,8 @@ mod serve;
 pub mod stage;
 
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -19,7 +21,7 @@ use clap::Parser;
 use crate::config::{Config, Loaded, environment};
 use crate::console::{Answer, Command, execute, socket};
 use crate::federation::{Node, library, node};
-use crate::flows::audit;
+use crate::flows::audit::{self, NotedHead};
 pub use args::Arguments;
 use args::{ConfigVerb, LedgerVerb, Verb};
 
@@ -87,9 +89,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Bridge { verb: args::BridgeVerb::Decode { list, platform, kind, file } } => {
             decode::run(list, platform.as_deref(), kind.as_deref(), file.as_deref())
         }
-        Verb::Ledger { verb: LedgerVerb::Verify } => {
+        Verb::Ledger { verb: LedgerVerb::Verify { head } } => {
             let config = load(&arguments)?.config;
-            verify(&arguments, &config).await
+            verify(&arguments, &config, head).await
         }
         verb => {
             let command = verb.into_command().expect("every other verb is a command of the console");
@@ -132,10 +134,16 @@ fn show(arguments: &Arguments, outcome: Result<Answer, crate::console::Refused>)
 }
 
 /// Verifies the books beside a serving process: it only reads, so it needs neither the lock nor the socket.
-async fn verify(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+async fn verify(arguments: &Arguments, config: &Config, noted: Option<NotedHead>) -> anyhow::Result<ExitCode> {
     let db = node::open_database(config, false)?;
-    let report = db.read(audit::verify).await?;
+    let report = db.read(move |tx| audit::verify_since(tx, noted.as_ref())).await?;
     show(arguments, crate::console::audit_answer(&report))
+}
+
+/// Makes a directory, and those above it, that only its owner can look into: keys and the control socket are in it.
+fn make_private_directory(path: &Path) -> anyhow::Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot make {}", path.display()))
 }
 
 #[cfg(test)]

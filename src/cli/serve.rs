@@ -38,8 +38,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     .run();
 
     let control = socket::path(&config.server.data_dir);
-    std::fs::create_dir_all(&config.server.data_dir)
-        .with_context(|| format!("cannot make {}", config.server.data_dir.display()))?;
+    super::make_private_directory(&config.server.data_dir)?;
     let (socket_federation, jobs_federation) = (federation.clone(), federation);
     let socket = tokio::spawn(socket::serve(socket_federation, control.clone()));
     let jobs = tokio::spawn(jobs::run(jobs_federation));

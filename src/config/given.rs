@@ -96,7 +96,7 @@ impl Given {
     pub fn has_elements(&self, path: &str) -> bool {
         self.get(path).is_some_and(|(raw, _)| match raw {
             Raw::List(elements) => !elements.is_empty(),
-            Raw::Untyped(text) => !text.trim().is_empty(),
+            Raw::Untyped(text) => !text.trim().trim_matches(['[', ']', ' ']).is_empty(),
             _ => false,
         })
     }

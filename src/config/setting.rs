@@ -205,7 +205,7 @@ impl Setting for IpAddr {
 
 impl Setting for Vec<IpNet> {
     fn expected(_: &Key) -> String {
-        "a list of networks such as 10.0.0.0/8 (in a variable: with commas between them)".to_owned()
+        "a list of networks such as 10.0.0.0/8 (in a variable or a flag: with commas between them)".to_owned()
     }
 
     fn read(raw: &Raw, context: &Context) -> Result<Self, String> {
@@ -215,8 +215,15 @@ impl Setting for Vec<IpNet> {
             parsed.map(|network| network.trunc()).map_err(|_| context.mismatch(&Raw::Text(text.to_owned())))
         };
         match raw {
-            Raw::Untyped(text) if text.trim().is_empty() => Ok(Vec::new()),
-            Raw::Untyped(text) => text.split(',').map(|element| network(element.trim())).collect(),
+            Raw::Untyped(text) => {
+                // As in a file, `["10.0.0.0/8"]`, is understood too: who copies a line from there means the same.
+                let text = text.trim();
+                let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text).trim();
+                if inner.is_empty() {
+                    return Ok(Vec::new());
+                }
+                inner.split(',').map(|element| network(element.trim().trim_matches('"'))).collect()
+            }
             Raw::List(elements) => elements.iter().map(|element| network(context.text(element)?)).collect(),
             _ => Err(context.mismatch(raw)),
         }
@@ -234,7 +241,12 @@ impl Setting for Currency {
     }
 
     fn read(raw: &Raw, context: &Context) -> Result<Self, String> {
-        context.parse(raw)
+        let currency: Currency = context.parse(raw)?;
+        if currency.is_in_use() {
+            Ok(currency)
+        } else {
+            Err(format!("`{currency}` is no currency in use: write a code of ISO 4217, such as EUR"))
+        }
     }
 
     fn show(&self) -> Shown {

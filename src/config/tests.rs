@@ -114,6 +114,33 @@ fn every_key_is_also_a_variable_that_takes_its_default() {
 }
 
 #[test]
+fn a_currency_that_is_not_in_use_is_refused() {
+    for code in ["SEK", "JPY", "KWD"] {
+        let currency = Setup::new().flag("money.currency", code).config().money.currency;
+        assert_eq!(currency.as_str(), code);
+    }
+    for code in ["EUX", "ZZZ", "XXX", "XAU", "BGN"] {
+        toml(&format!("[money]\ncurrency = \"{code}\"")).assert_refused(&format!("`{code}` is no currency in use"));
+    }
+    toml("[money]\ncurrency = \"eur\"").assert_refused("three capital letters");
+}
+
+#[test]
+fn a_list_in_a_flag_may_be_written_as_in_a_file() {
+    let check = |text: &str, count: usize| {
+        let setup = Setup::new().flag("server.domain", "localhost:18080");
+        let config = setup.flag("federation.allow_private_addresses", text).config();
+        assert_eq!(config.federation.allow_private_addresses.len(), count, "{text}");
+        assert_eq!(config.server.base_url.is_https(), count == 0, "{text}");
+    };
+    check("127.0.0.0/8", 1);
+    check("127.0.0.0/8,::1", 2);
+    check(r#"["127.0.0.0/8", "10.0.0.0/8"]"#, 2);
+    check("[]", 0);
+    check(" ", 0);
+}
+
+#[test]
 fn a_list_in_a_variable_has_commas() {
     let config = Setup::new().variable("FEDFLATTR_SERVER__TRUSTED_PROXIES", "10.1.2.3/8, ::1").config();
     let shown: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();

@@ -77,8 +77,9 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
         Command::SettlementList => peers::settlement_list(node).await,
         Command::SettlementRepay { reference } => peers::settlement_repay(node, reference).await,
         Command::MonthStatus => books::month_status(node).await,
-        Command::LedgerVerify => {
-            let report = node.db.read(audit::verify).await.map_err(refuse)?;
+        Command::LedgerVerify { head } => {
+            let noted = head.as_deref().map(parse::<audit::NotedHead>).transpose()?;
+            let report = node.db.read(move |tx| audit::verify_since(tx, noted.as_ref())).await.map_err(refuse)?;
             audit_answer(&report)
         }
         Command::LedgerAccounts { prefix } => books::ledger_accounts(node, prefix).await,
@@ -126,7 +127,7 @@ pub fn audit_answer(report: &audit::Report) -> Result<Answer, Refused> {
     let audit::Report { entries, transfers, accounts, head, .. } = report;
     let text = format!(
         "the books hold: {entries} entries, {transfers} transfers, {accounts} accounts, head {}",
-        head.get(..16).unwrap_or("none")
+        if head.is_empty() { "none" } else { head }
     );
     let data = json!({ "entries": entries, "transfers": transfers, "accounts": accounts, "head": head });
     Ok(Answer::new(text, data))

@@ -81,7 +81,11 @@ pub enum Command {
         reference: String,
     },
     MonthStatus,
-    LedgerVerify,
+    LedgerVerify {
+        /// Hex of the hash of an entry that must still be there.
+        #[serde(default)]
+        head: Option<String>,
+    },
     LedgerAccounts {
         prefix: String,
     },

@@ -67,14 +67,16 @@ pub async fn user_list(node: &Node) -> Result<Answer, Refused> {
         .map(|(name, budget, available, held)| {
             json!({
                 "name": name, "budget": budget.to_wire(), "available": available.to_wire(), "held": held.to_wire(),
+                "currency": budget.currency().as_str(),
             })
         })
         .collect();
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|(name, budget, available, held)| {
-            vec![name.clone(), budget.to_plain(), available.to_plain(), held.to_plain()]
+            let currency = budget.currency().to_string();
+            vec![name.clone(), budget.to_plain(), available.to_plain(), held.to_plain(), currency]
         })
         .collect();
-    Ok(Answer::new(table(&["patron", "budget", "available", "held"], &cells), Value::Array(data)))
+    Ok(Answer::new(table(&["patron", "budget", "available", "held", "currency"], &cells), Value::Array(data)))
 }

@@ -9,13 +9,15 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 
+use super::currency;
+
 /// Ledger units in one major unit (one euro is 1,000,000). Can never change.
 pub const UNITS_PER_MAJOR: i64 = 1_000_000;
 
 /// Decimal places of a ledger unit.
 pub const SCALE: u32 = 6;
 
-/// An ISO 4217 currency code: three capital letters.
+/// A currency code of the form of ISO 4217: three capital letters. Whether it is in use: [`Currency::is_in_use`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
@@ -28,14 +30,16 @@ impl Currency {
 
     /// Digits after the decimal point in which banks move this currency (2 for EUR, 0 for JPY, 3 for KWD).
     ///
-    /// Source: ISO 4217, "minor unit".
+    /// Of a code that is not in use, 2. Source: ISO 4217, "minor unit".
     pub fn minor_digits(self) -> u32 {
-        match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
-            | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
-            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
-            _ => 2,
-        }
+        currency::minor_digits(self.as_str()).unwrap_or(2)
+    }
+
+    /// Whether it is a currency in use, which an instance may keep its books in.
+    ///
+    /// Source: ISO 4217; see [`currency`].
+    pub fn is_in_use(self) -> bool {
+        currency::minor_digits(self.as_str()).is_some()
     }
 
     /// Ledger units in the smallest amount a bank can move (10,000 for EUR).

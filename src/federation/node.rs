@@ -19,6 +19,7 @@ use crate::bridges::github::{self, GitHub};
 use crate::clock::{CLOCK_VARIABLE, Clock, Pause};
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::id::ActorId;
+use crate::domain::money::Currency;
 use crate::domain::proof::{Seed, SigningKey};
 use crate::domain::time::Timestamp;
 use crate::fault::CRASH_VARIABLE;
@@ -28,7 +29,7 @@ use crate::flows::{Instance, Policy};
 use crate::rails::Rail;
 use crate::rails::sandbox::SandboxRail;
 use crate::storage::people::{self, Actor, ActorKeys, ActorKind};
-use crate::storage::{self, Database, Options};
+use crate::storage::{self, Database, Options, ledger};
 
 /// Why an instance cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,11 @@ pub enum StartError {
     CrashPoint(String),
     #[error("this database belongs to {stored}, the configuration says {configured}: the domain can never change")]
     OtherDomain { stored: String, configured: String },
+    #[error(
+        "the books of this database are in {stored}, money.currency says {configured}: the currency can never change; \
+         set it to {stored}"
+    )]
+    OtherCurrency { stored: Currency, configured: Currency },
     #[error("could not set up federation: {0}")]
     Library(String),
 }
@@ -109,6 +115,11 @@ impl Node {
         }
         let db = open_database(&config, true)?;
         let (actor, keys) = instance_actor(&db, &instance, clock.now()).await?;
+        let configured = config.money.currency;
+        let stored = db.write(move |tx| ledger::keep_currency(tx, configured)).await?;
+        if stored != configured {
+            return Err(StartError::OtherCurrency { stored, configured });
+        }
         let client = GuardedClient::new(Guard {
             allowed: config.federation.allow_private_addresses.clone(),
             allow_http: !config.federation.allow_private_addresses.is_empty(),

@@ -32,10 +32,40 @@ impl Report {
 /// Entries that are read at a time.
 const PAGE: i64 = 1_000;
 
+/// A head that somebody noted outside: hex digits of the hash of an entry, the first 16 at least.
+///
+/// A journal that was cut, emptied or written anew is consistent in itself; only who remembers can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotedHead(String);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a head: write the 64 hex digits that `ledger verify` prints, or the first 16 at least")]
+pub struct NotAHead(String);
+
+impl std::str::FromStr for NotedHead {
+    type Err = NotAHead;
+
+    fn from_str(text: &str) -> Result<NotedHead, NotAHead> {
+        let is_head = (16..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if is_head { Ok(NotedHead(text.to_ascii_lowercase())) } else { Err(NotAHead(text.chars().take(80).collect())) }
+    }
+}
+
+impl std::fmt::Display for NotedHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Recomputes chain, balances, months and settlements.
 pub fn verify(tx: &mut Tx) -> Result<Report, storage::Error> {
+    verify_since(tx, None)
+}
+
+/// As [`verify`], and the journal must still have the entry whose hash was noted.
+pub fn verify_since(tx: &mut Tx, noted: Option<&NotedHead>) -> Result<Report, storage::Error> {
     let mut report = Report::default();
-    let balances = replay(tx, &mut report)?;
+    let balances = replay(tx, noted, &mut report)?;
     compare_accounts(tx, &balances, &mut report)?;
     check_sums(&balances, &mut report);
     check_months(tx, &mut report)?;
@@ -45,7 +75,8 @@ pub fn verify(tx: &mut Tx) -> Result<Report, storage::Error> {
 }
 
 /// Runs the whole journal again: hashes, and the balances it leads to.
-fn replay(tx: &mut Tx, report: &mut Report) -> Result<Balances, storage::Error> {
+fn replay(tx: &mut Tx, noted: Option<&NotedHead>, report: &mut Report) -> Result<Balances, storage::Error> {
+    let mut is_noted_found = false;
     let mut balances = Balances::new();
     let mut pending: HashMap<String, PendingTransfer> = HashMap::new();
     let (mut after, mut previous) = (0, Vec::new());
@@ -62,6 +93,7 @@ fn replay(tx: &mut Tx, report: &mut Report) -> Result<Balances, storage::Error> 
             if stored.entry.chained_hash(stored.sequence, &previous).as_slice() != stored.hash {
                 report.problems.push(format!("entry {after} ({}) does not fit the hash chain", stored.entry.id));
             }
+            is_noted_found |= noted.is_some_and(|noted| hex::encode(&stored.hash).starts_with(&noted.0));
             previous.clone_from(&stored.hash);
             report.transfers += stored.entry.transfers.len();
             if let Err(refusal) = apply(&stored.entry, &mut balances, &mut pending) {
@@ -83,6 +115,13 @@ fn replay(tx: &mut Tx, report: &mut Report) -> Result<Balances, storage::Error> 
     let head = ledger::head(tx)?;
     if head.sequence != after || head.hash != previous {
         report.problems.push(format!("the head names entry {}, the journal ends at {after}", head.sequence));
+    }
+    if let Some(NotedHead(noted)) = noted
+        && !is_noted_found
+    {
+        report
+            .problems
+            .push(format!("no entry has the noted hash {noted}: this journal is not a later one of those books"));
     }
     report.entries = after;
     report.head = hex::encode(previous);

@@ -37,7 +37,8 @@ pub struct Registration {
 /// Names that would stand in the way of an address or pass for the instance.
 const RESERVED: [&str; 8] = ["instance", "admin", "operator", "support", "root", "bridge", "fedflattr", "me"];
 
-fn check_name(name: &str) -> Result<(), RegisterError> {
+/// Refuses what cannot be the name of anybody here.
+pub fn check_name(name: &str) -> Result<(), RegisterError> {
     let fits = (2..=30).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && name.starts_with(|c: char| c.is_ascii_lowercase())

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
-use super::schema::{journal_entries, journal_head, ledger_accounts, transfers};
+use super::schema::{journal_entries, journal_head, ledger_accounts, ledger_currency, patrons, transfers};
 use super::{Error, Result, Tx, flow_error};
 use crate::domain::ledger::entry::{Balances, PendingTransfer, apply};
 use crate::domain::ledger::{Account, Balance, Class, Entry, Kind, Phase, Refusal, Transfer};
@@ -105,6 +105,45 @@ impl AccountRow {
             credits_pending: self.credits_pending,
         })
     }
+}
+
+/// The currency of the books, which is fixed the first time that it is asked for.
+///
+/// - `configured`: what is kept when nothing is yet, unless somebody's money or budget is in another currency. What
+///   strangers sent stands in suspense and at the bank in whatever currency it came, and so decides nothing.
+/// - returns: the currency of the books; `configured` must be the same.
+pub fn keep_currency(tx: &mut Tx, configured: Currency) -> Result<Currency> {
+    if let Some(kept) = kept_currency(tx)? {
+        return Ok(kept);
+    }
+    let booked: Option<String> = both!(tx, |db| ledger_accounts::table
+        .filter(ledger_accounts::currency.ne(configured.as_str()))
+        .filter(ledger_accounts::code.not_like("bank:%").and(ledger_accounts::code.not_like("suspense:%")))
+        .select(ledger_accounts::currency)
+        .order(ledger_accounts::id)
+        .first(db)
+        .optional())?;
+    let budgeted: Option<String> = both!(tx, |db| patrons::table
+        .filter(patrons::currency.ne(configured.as_str()))
+        .select(patrons::currency)
+        .order(patrons::id)
+        .first(db)
+        .optional())?;
+    if let Some(other) = booked.or(budgeted) {
+        return read_currency(&other);
+    }
+    both!(tx, |db| diesel::insert_into(ledger_currency::table)
+        .values((ledger_currency::id.eq(1), ledger_currency::currency.eq(configured.as_str())))
+        .on_conflict_do_nothing()
+        .execute(db))?;
+    // Of two processes that start together on PostgreSQL the first decides.
+    kept_currency(tx)?.ok_or_else(|| Error::corrupt("currency of the books", ""))
+}
+
+fn kept_currency(tx: &mut Tx) -> Result<Option<Currency>> {
+    let kept: Option<String> =
+        both!(tx, |db| ledger_currency::table.select(ledger_currency::currency).first(db).optional())?;
+    kept.map(|kept| read_currency(&kept)).transpose()
 }
 
 /// Makes this transaction the only one that changes the books until it ends. On SQLite the writer is the only one anyway.
@@ -210,8 +249,8 @@ fn pending_of(tx: &mut Tx, entry: &Entry) -> Result<HashMap<String, PendingTrans
         let codes = codes_of(tx, found.iter().flat_map(|row| [row.debit_account_id, row.credit_account_id]))?;
         for row in found {
             let transfer = PendingTransfer {
-                debit: codes[&row.debit_account_id].clone(),
-                credit: codes[&row.credit_account_id].clone(),
+                debit: code_in(&codes, row.debit_account_id)?,
+                credit: code_in(&codes, row.credit_account_id)?,
                 amount: Amount::from_units(row.units, read_currency(&row.currency)?),
                 is_ended: ended.contains(&row.id),
             };
@@ -235,6 +274,11 @@ fn codes_of(tx: &mut Tx, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, 
         }
     }
     Ok(codes)
+}
+
+/// An account that transfers name and that is gone was deleted past all our code.
+fn code_in(codes: &HashMap<i64, Account>, id: i64) -> Result<Account> {
+    codes.get(&id).cloned().ok_or_else(|| Error::corrupt("ledger account of a transfer", id))
 }
 
 /// Writes the new balances, and makes the accounts that did not exist; `rows` then has them all.
@@ -399,8 +443,8 @@ pub fn journal(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<StoredEntry>> 
         };
         by_entry.entry(row.entry_sequence).or_default().push(Transfer {
             id: row.id,
-            debit: codes[&row.debit_account_id].clone(),
-            credit: codes[&row.credit_account_id].clone(),
+            debit: code_in(&codes, row.debit_account_id)?,
+            credit: code_in(&codes, row.credit_account_id)?,
             amount: Amount::from_units(row.units, read_currency(&row.currency)?),
             phase,
         });

@@ -70,6 +70,20 @@ pub enum Error {
         .path.display()
     )]
     Truncated { path: PathBuf, expected: u64, found: u64 },
+    #[error("{} is empty, so its books are lost: restore it from a backup", .0.display())]
+    Empty(PathBuf),
+    #[error(
+        "{} is missing, but {} shows that it was there: restore it from a backup; remove {} only if this is to be \
+         a new instance with new keys",
+        .path.display(), .trace.display(), .trace.display()
+    )]
+    Missing { path: PathBuf, trace: PathBuf },
+    #[error(
+        "{} has another name too (a hard link), under which a second process could open it: remove that name, or copy \
+         the file",
+        .0.display()
+    )]
+    HardLinked(PathBuf),
     #[error("{} is not a SQLite database", .0.display())]
     NotADatabase(PathBuf),
     #[error("`{0}` is not a database URL: write sqlite://path or postgres://user@host/name")]
@@ -158,7 +172,8 @@ pub struct Options {
 impl Database {
     /// Opens a database and brings its schema up to date.
     ///
-    /// - errors: see [`Error`]: not reachable, in use by another process, truncated, or with a newer schema.
+    /// - errors: see [`Error`]: not reachable, in use by another process, lost or truncated, or with a newer schema.
+    /// - effects: a writer makes a database that never was; a reader makes nothing.
     pub fn open(options: &Options) -> Result<Database> {
         let url = &options.url;
         if let Some(path) = url.strip_prefix("sqlite://") {

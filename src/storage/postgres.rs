@@ -22,10 +22,13 @@ pub struct Store {
 impl Store {
     pub fn open(options: &Options) -> Result<Store, Error> {
         let connect = |error: String| Error::Connect(without_password(&error, &options.url));
+        let mut connection = PgConnection::establish(&options.url).map_err(|error| connect(error.to_string()))?;
         if options.is_writer {
-            let mut connection = PgConnection::establish(&options.url).map_err(|error| connect(error.to_string()))?;
             migrate::postgres(&mut connection)?;
+        } else {
+            migrate::check_postgres(&mut connection)?;
         }
+        drop(connection);
         let manager = ConnectionManager::new(&options.url);
         let pool = Pool::builder()
             .max_size(options.pool_size.max(1))

@@ -111,6 +111,13 @@ table! {
 }
 
 table! {
+    ledger_currency (id) {
+        id -> BigInt,
+        currency -> Text,
+    }
+}
+
+table! {
     ledger_accounts (id) {
         id -> BigInt,
         code -> Text,
@@ -564,6 +571,7 @@ allow_tables_to_appear_in_same_query!(
     journal_entries,
     journal_head,
     ledger_accounts,
+    ledger_currency,
     login_tokens,
     logins,
     month_budgets,

@@ -18,6 +18,7 @@ mod settle;
 mod settle_lies;
 mod settle_losses;
 mod settle_payments;
+mod start;
 mod storage;
 
 use std::io::Write;

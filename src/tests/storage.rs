@@ -1,16 +1,17 @@
 //! What the database itself must refuse, and what it must keep under load.
 
-use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
+use diesel::{Connection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::node::TestNode;
 use super::{Backend, eur, on_both_databases};
 use crate::domain::id::PatronId;
 use crate::domain::ledger::{Account, Entry, Kind, Phase, Refusal};
+use crate::flows::audit::{self, NotedHead};
 use crate::storage::ledger::{self, PostError, Posted};
 use crate::storage::outbox::{self, Attempt, Lease, NewDelivery};
-use crate::storage::{Database, Error, Tx};
+use crate::storage::{Database, Error, Options, Tx};
 
 const ALICE: Account = Account::PatronAvailable(PatronId(1));
 
@@ -140,6 +141,56 @@ fn the_audit_sees_what_was_changed_behind_its_back() {
 }
 
 #[test]
+fn a_noted_head_shows_that_the_journal_was_cut_or_begun_anew() {
+    on_both_databases(|on| {
+        let node = TestNode::on(on);
+        let check = |noted: &str, holds: bool| {
+            let noted: NotedHead = noted.parse().unwrap();
+            let report = node.block_on(node.database().read(move |tx| audit::verify_since(tx, Some(&noted)))).unwrap();
+            assert_eq!(report.holds(), holds, "{:?}", report.problems);
+        };
+        post(&node, deposit("d", "1.00")).unwrap();
+        let (_, noted) = node.journal_head();
+        check(&noted, true);
+        post(&node, deposit("e", "1.00")).unwrap();
+        check(&noted, true);
+        check(&noted[..16].to_uppercase(), true);
+        check(&node.journal_head().1, true);
+        check(&"0".repeat(64), false);
+
+        let emptied = TestNode::on(on);
+        assert_eq!(emptied.problems(), Vec::<String>::new(), "nothing in it contradicts anything");
+        let noted: NotedHead = noted.parse().unwrap();
+        let report = emptied.block_on(emptied.database().read(move |tx| audit::verify_since(tx, Some(&noted))));
+        assert_eq!(report.unwrap().problems.len(), 1);
+    });
+}
+
+#[test]
+fn a_deleted_account_is_reported_and_not_a_panic() {
+    on_both_databases(|on| {
+        let node = TestNode::on(on);
+        post(&node, deposit("d", "1.00")).unwrap();
+        let (options, delete) = (node.options(), "DELETE FROM ledger_accounts WHERE class = 'asset';");
+        node.close_database();
+        match on {
+            Backend::Sqlite => {
+                let path = options.url.trim_start_matches("sqlite://");
+                let mut db = diesel::SqliteConnection::establish(path).unwrap();
+                db.batch_execute(&format!("PRAGMA foreign_keys = OFF; {delete}")).unwrap();
+            }
+            Backend::Postgres => {
+                let mut db = diesel::PgConnection::establish(&options.url).unwrap();
+                db.batch_execute(&format!("SET session_replication_role = replica; {delete}")).unwrap();
+            }
+        }
+        let database = Database::open(&Options { is_writer: false, ..options }).unwrap();
+        let refused = node.block_on(database.read(audit::verify)).expect_err("refused");
+        assert!(matches!(refused, Error::Corrupt { .. }), "{refused}");
+    });
+}
+
+#[test]
 fn concurrent_entries_keep_the_chain_whole() {
     on_both_databases(|on| {
         let node = TestNode::on(on);
@@ -258,8 +309,10 @@ fn a_schema_from_the_future_is_refused() {
         let node = TestNode::on(on);
         raw(&node, "INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000')").unwrap();
         node.close_database();
-        let refused = Database::open(&node.options()).err().expect("refused");
-        assert!(matches!(&refused, Error::NewerSchema(version) if version == "99991231000000"), "{refused}");
+        for is_writer in [true, false] {
+            let refused = Database::open(&Options { is_writer, ..node.options() }).err().expect("refused");
+            assert!(matches!(&refused, Error::NewerSchema(version) if version == "99991231000000"), "{refused}");
+        }
     });
 }
 
@@ -267,7 +320,6 @@ fn a_schema_from_the_future_is_refused() {
 fn migrations_go_up_down_and_up_again() {
     const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
     const POSTGRESQL: EmbeddedMigrations = embed_migrations!("migrations/postgresql");
-    use diesel::Connection;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("migrated.sqlite").display().to_string();
     let mut sqlite = diesel::SqliteConnection::establish(&path).unwrap();
