@@ -11,7 +11,7 @@ use fedflattr::console::Command;
 use fedflattr::domain::identity::Platform;
 use fedflattr::domain::message::{self, Body, Envelope, Message, StatementOffer};
 use fedflattr::domain::money::Currency;
-use fedflattr::domain::proof;
+use fedflattr::domain::proof::{self, Seed, SigningKey};
 use fedflattr::domain::settlement::Channel;
 use serde_json::{Value, json};
 use url::Url;
@@ -121,13 +121,18 @@ async fn what_is_forged_malformed_or_stale_is_refused_with_its_status() -> anyho
     assert_eq!(scene.send_as(&headers, altered).await?.0, 401, "another body than was signed");
     let hour = std::time::Duration::from_secs(3_700);
     let stale = scene.remote.signer.sign_post(&url, kind, &body, wall_time().minus(hour))?;
-    let (status, text) = scene.send_as(&stale, body.clone()).await?;
-    assert_eq!(status, 401, "signed an hour ago: {text}");
+    let (status, answer) = scene.send_as(&stale, body.clone()).await?;
+    assert_eq!(status, 401, "signed an hour ago: {answer}");
     let future = scene.remote.signer.sign_post(&url, kind, &body, wall_time().plus(hour))?;
     assert_eq!(scene.send_as(&future, body.clone()).await?.0, 401, "signed in an hour");
     let elsewhere = Url::parse(&format!("{}/users/ada/inbox", scene.stage.instances[0].base_url))?;
     let moved = scene.remote.signer.sign_post(&elsewhere, kind, &body, wall_time())?;
     assert_eq!(scene.send_as(&moved, body.clone()).await?.0, 401, "signed for another inbox");
+    // The path is verified as it was sent, so nothing may rewrite it on the way to the gate.
+    for path in ["/inbox/", "//inbox"] {
+        let url = Url::parse(&format!("{}{path}", scene.stage.instances[0].base_url))?;
+        assert_eq!(send(&url, &signed(&body)?, body.clone()).await?.0, 404, "there is no inbox at {path}");
+    }
     let wrong_type: Vec<(&'static str, String)> =
         signed(&body)?
             .into_iter()
@@ -140,6 +145,22 @@ async fn what_is_forged_malformed_or_stale_is_refused_with_its_status() -> anyho
     let post = async |body: &[u8]| scene.remote.post_bytes(&scene.inbox, body.to_vec()).await;
     assert_eq!(post(b"{\"id\":").await?.0, 400, "truncated JSON");
     assert_eq!(post(b"[1, 2]").await?.0, 400, "not an object");
+    let like = scene.like().to_string();
+    for (more, reason) in [
+        (r#""content":"a\u0000b""#, "NUL"),
+        (r#""nested":{"a\u0000":1}"#, "NUL"),
+        (r#""type":"Follow""#, "the member \"type\" appears twice"),
+        (r#""nested":{"sum":"1","sum":"2"}"#, "the member \"sum\" appears twice"),
+    ] {
+        let (status, text) = post(like.replacen('{', &format!("{{{more},"), 1).as_bytes()).await?;
+        let error: Value = serde_json::from_str(&text)?;
+        assert_eq!((status, error["error"].as_str().unwrap_or_default().contains(reason)), (400, true), "{text}");
+    }
+    for name in ["id", "actor", "type", "object"] {
+        let mut controlled = scene.like();
+        controlled[name] = json!(format!("{}\n", text(&controlled, name)));
+        assert_eq!(scene.remote.post(&scene.inbox, &controlled).await?.0, 400, "a line break in {name}");
+    }
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     assert_eq!(post(deep.as_bytes()).await?.0, 400, "too deep");
     let huge = vec![b' '; 300_000];
@@ -181,10 +202,26 @@ async fn applications_and_strangers_cannot_like_or_settle() -> anyhow::Result<()
     assert_eq!(bot.post(&scene.inbox, &anonymous).await?.0, 202);
     assert_eq!(scene.likes().await?, before);
 
-    // A statement of a stranger, with a valid proof and without one.
-    let month: fedflattr::domain::time::Month = "2013-05".parse()?;
+    // A statement of a stranger. Proved and well formed, so it is read to the end: there are no terms with this instance.
+    let signed = proof::sign(statement(&scene, &bot, 1), &bot.proof_key, wall_time())?;
+    assert_eq!(bot.post(&scene.inbox, &signed).await?.0, 202);
+    scene.stage.rest().await?;
+    let statements = scene.stage.data(0, Command::SettlementList).await?;
+    assert_eq!(statements, json!([]), "no statement of a stranger is taken");
+    let inbox = scene.stage.data(0, Command::InboxList).await?;
+    let outcomes: Vec<&str> = inbox.as_array().into_iter().flatten().map(|row| text(row, "outcome")).collect();
+    assert!(outcomes.contains(&"likes by applications do not count"), "{outcomes:?}");
+    assert!(outcomes.contains(&"an anonymous like needs a proof by a settlement peer"), "{outcomes:?}");
+    assert!(outcomes.contains(&"statement of 2013-05 rejected: terms"), "{outcomes:?}");
+    scene.stage.verify_books(0)?;
+    Ok(())
+}
+
+/// A statement over 5.00 to the instance, not yet proved.
+fn statement(scene: &Scene, debtor: &Remote, sequence: i64) -> Value {
+    let month: fedflattr::domain::time::Month = "2013-05".parse().expect("a month");
     let channel = Channel {
-        debtor: bot.uri.clone(),
+        debtor: debtor.uri.clone(),
         creditor: format!("{}/instance", scene.stage.instances[0].base_url),
         currency: Currency::EUR,
     };
@@ -194,38 +231,53 @@ async fn applications_and_strangers_cannot_like_or_settle() -> anyhow::Result<()
         like_count: 1,
         creator_count: 1,
         root: fedflattr::domain::commitment::Node { sum: 5_000_000, hash: [1; 32] },
-        commitment: format!("{}/commitment", bot.uri),
+        commitment: format!("{}/commitment", debtor.uri),
         commitment_digest: "sha-256:00".to_owned(),
         commitment_path: Vec::new(),
         expires: month.statement_expiry(),
     };
-    let envelope = |sequence| Envelope {
-        channel: channel.clone(),
-        sender: bot.uri.clone(),
+    let envelope = Envelope {
+        channel,
+        sender: debtor.uri.clone(),
         sequence,
         previous: String::new(),
         issued: "2013-06-01T08:00:00Z".parse().expect("a time"),
     };
-    // Proved and well formed, so it is read to the end: there are no terms with this instance.
-    let body = Body::Statement(offer);
-    let signed = proof::sign(
-        message::write(&Message { envelope: envelope(1), body: body.clone() }),
-        &bot.proof_key,
-        wall_time(),
-    )?;
-    assert_eq!(bot.post(&scene.inbox, &signed).await?.0, 202);
-    let bare = message::write(&Message { envelope: envelope(2), body });
-    assert_eq!(bot.post(&scene.inbox, &bare).await?.0, 202);
+    message::write(&Message { envelope, body: Body::Statement(offer) })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_message_that_its_sender_did_not_prove_is_refused_and_leaves_its_id_free() -> anyhow::Result<()> {
+    let scene = Scene::set().await?;
+    let peer = Remote::start("peer", "instance", "Application").await?;
+    let bare = statement(&scene, &peer, 1);
+    let proved = proof::sign(bare.clone(), &peer.proof_key, wall_time())?;
+    let mut tampered = proved.clone();
+    tampered["object"]["sum"] = json!("50.00");
+    let key = |method: String| SigningKey::from_seed(&Seed::from_bytes([9; 32]), method);
+    let by_another_key = proof::sign(bare.clone(), &key(format!("{}#ed25519-key", peer.uri)), wall_time())?;
+    let by_a_foreigner = proof::sign(bare.clone(), &key("https://evil.example/x#key".to_owned()), wall_time())?;
+    let mut renamed = proved.clone();
+    renamed["proof"]["verificationMethod"] = json!("https://evil.example/x#key");
+    for (what, document, reason) in [
+        ("a tampered statement", tampered, "does not fit the document and the key"),
+        ("a proof by another key", by_another_key, "does not fit the document and the key"),
+        ("a proof by a stranger's key", by_a_foreigner, "not the one that the sender publishes"),
+        ("a proof under a stranger's name", renamed, "not the one that the sender publishes"),
+        ("no proof", bare, "the document has no proof"),
+    ] {
+        let (status, text) = peer.post(&scene.inbox, &document).await?;
+        assert_eq!((status, text.contains(reason)), (401, true), "{what}: {text}");
+    }
     scene.stage.rest().await?;
-    let statements = scene.stage.data(0, Command::SettlementList).await?;
-    assert_eq!(statements, json!([]), "no statement of a stranger is taken");
-    let inbox = scene.stage.data(0, Command::InboxList).await?;
-    let outcomes: Vec<&str> = inbox.as_array().into_iter().flatten().map(|row| text(row, "outcome")).collect();
-    assert!(outcomes.contains(&"likes by applications do not count"), "{outcomes:?}");
-    assert!(outcomes.contains(&"an anonymous like needs a proof by a settlement peer"), "{outcomes:?}");
-    assert!(outcomes.contains(&"statement of 2013-05 rejected: terms"), "{outcomes:?}");
-    assert!(outcomes.contains(&"a settlement message without a valid proof has no effect"), "{outcomes:?}");
+    assert_eq!(scene.received().await?, 0, "nothing of all this was stored");
+    assert_eq!(scene.stage.data(0, Command::SettlementList).await?, json!([]));
     scene.stage.verify_books(0)?;
+    // Its id is not taken by what was refused: the true message is read to its end.
+    assert_eq!(peer.post(&scene.inbox, &proved).await?.0, 202);
+    scene.stage.rest().await?;
+    let inbox = scene.stage.data(0, Command::InboxList).await?;
+    assert_eq!(text(&inbox[0], "outcome"), "statement of 2013-05 rejected: terms");
     Ok(())
 }
 

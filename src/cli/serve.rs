@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use actix_web::middleware::NormalizePath;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
@@ -28,7 +27,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         App::new()
             .app_data(state.clone())
             .app_data(web::PayloadConfig::new(body_limit))
-            .wrap(NormalizePath::trim())
+            // Nothing may rewrite the path of a request before its signature is verified.
             .configure(routes)
     })
     .workers(WEB_WORKERS)

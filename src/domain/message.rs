@@ -244,6 +244,12 @@ pub fn write_path(path: &[Sibling]) -> Value {
         .collect()
 }
 
+/// Whether a document claims to be a message of a channel, well formed or not. Such a document needs a proof.
+pub fn claims_a_channel(document: &Value) -> bool {
+    !matches!(read(document), Err(MessageError::NotSettlement))
+        && (document.get("debtor").is_some() || document.pointer("/object/debtor").is_some())
+}
+
 /// Reads a message of a channel. The proof is checked elsewhere; here is only form.
 pub fn read(document: &Value) -> Result<Message, MessageError> {
     let kind = text(document, "type")?;
@@ -474,6 +480,21 @@ mod tests {
             let json = write(&message);
             assert_eq!(read(&json), Ok(message));
         }
+    }
+
+    #[test]
+    fn a_message_claims_its_channel_also_where_its_form_is_broken() {
+        for (sender, body) in bodies() {
+            let mut json = write(&message(sender, body));
+            assert!(claims_a_channel(&json));
+            json["id"] = json!("https://alpha.example/another");
+            assert!(claims_a_channel(&json));
+            json.as_object_mut().unwrap().remove("actor");
+            assert!(claims_a_channel(&json));
+        }
+        let like = json!({ "type": "Like", "object": "https://alpha.example/objects/1" });
+        assert!(!claims_a_channel(&like));
+        assert!(!claims_a_channel(&json!({ "type": "Offer", "object": { "type": "Note" } })));
     }
 
     #[test]

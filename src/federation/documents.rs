@@ -100,10 +100,12 @@ pub fn actor_stub(actor: &Actor) -> Value {
 pub fn read_actor(document: &Value, address: &Url) -> Result<NewActor, DocumentError> {
     let text = |value: &Value, name: &'static str| -> Result<String, DocumentError> {
         let found = value.get(name).and_then(Value::as_str).filter(|text| text.len() <= 2_000);
+        let found = found.filter(|text| !text.contains(char::is_control));
         found.map(str::to_owned).ok_or(DocumentError::Member(name))
     };
     let short = |name: &str, most: usize| -> String {
-        document.get(name).and_then(Value::as_str).unwrap_or_default().chars().take(most).collect()
+        let text = document.get(name).and_then(Value::as_str).unwrap_or_default();
+        text.chars().filter(|letter| !letter.is_control()).take(most).collect()
     };
     let uri = text(document, "id")?;
     if Url::parse(&uri).as_ref() != Ok(address) {
@@ -119,7 +121,9 @@ pub fn read_actor(document: &Value, address: &Url) -> Result<NewActor, DocumentE
     };
     let inbox = text(document, "inbox")?;
     of_same_origin(&inbox, "inbox")?;
-    let shared_inbox = document.pointer("/endpoints/sharedInbox").and_then(Value::as_str).map(str::to_owned);
+    let endpoints =
+        document.get("endpoints").filter(|endpoints| endpoints.get("sharedInbox").is_some_and(Value::is_string));
+    let shared_inbox = endpoints.map(|endpoints| text(endpoints, "sharedInbox")).transpose()?;
     if let Some(shared) = &shared_inbox {
         of_same_origin(shared, "sharedInbox")?;
     }
@@ -130,6 +134,8 @@ pub fn read_actor(document: &Value, address: &Url) -> Result<NewActor, DocumentE
         return Err(DocumentError::OtherOwner);
     }
     let rsa_public_pem = key.get("publicKeyPem").and_then(Value::as_str).filter(|pem| pem.len() <= 10_000);
+    // A NUL cannot be stored everywhere; line breaks belong to this text.
+    let rsa_public_pem = rsa_public_pem.filter(|pem| !pem.contains('\0'));
     let (ed25519_key_id, ed25519_multikey) = match read_multikey(document, &uri)? {
         Some((id, key)) => (Some(id), Some(key)),
         None => (None, None),
@@ -166,7 +172,8 @@ fn read_multikey(document: &Value, uri: &str) -> Result<Option<(String, String)>
         let (Some("Multikey"), Some(id), Some(key)) = (text("type"), text("id"), text("publicKeyMultibase")) else {
             continue;
         };
-        if text("controller") != Some(uri) || !id.starts_with(&format!("{uri}#")) {
+        let is_theirs = id.starts_with(&format!("{uri}#")) && !id.contains(char::is_control);
+        if text("controller") != Some(uri) || !is_theirs {
             return Err(DocumentError::OtherOwner);
         }
         if key.parse::<PublicKey>().is_ok() {
@@ -231,6 +238,26 @@ mod tests {
     fn reads_an_actor_from_mastodon() {
         let actor = read(&document()).unwrap();
         assert_eq!((actor.host.as_str(), actor.username.as_str()), ("social.example", "ana"));
+    }
+
+    #[test]
+    fn control_characters_of_an_actor_are_not_stored() {
+        for path in ["/id", "/inbox", "/endpoints/sharedInbox", "/publicKey/id", "/publicKey/publicKeyPem"] {
+            let mut changed = document();
+            let member = changed.pointer_mut(path).unwrap();
+            *member = json!(format!("{}\0", member.as_str().unwrap()));
+            assert!(read(&changed).is_err(), "{path}");
+        }
+        let mut changed = document();
+        changed["preferredUsername"] = json!("a\0n\u{1b}a");
+        changed["name"] = json!("Ana\0\n");
+        let actor = read(&changed).unwrap();
+        assert_eq!((actor.username.as_str(), actor.display_name.as_str()), ("ana", "Ana"));
+        changed["assertionMethod"] = json!([{
+            "id": format!("{URI}#key\0"), "type": "Multikey", "controller": URI,
+            "publicKeyMultibase": "z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
+        }]);
+        assert_eq!(read(&changed).unwrap_err(), DocumentError::OtherOwner);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::node::Node;
 use super::pull;
 use crate::domain::id::ObjectId;
 use crate::domain::identity::ObjectRef;
-use crate::domain::message::{self, Body, MessageError};
+use crate::domain::message::{self, Body};
 use crate::domain::settlement::host_of;
 use crate::domain::time::{Month, Timestamp};
 use crate::flows::close_month::Close;
@@ -128,7 +128,7 @@ async fn try_process(federation: &Federation, row: InboxRow) -> Result<String, P
     let signer = signer.ok_or_else(|| ProcessError::Refused("the signer is not known any more".to_owned()))?;
     let is_proved = has_valid_proof(&signer, &document, node);
     let kind = document.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if is_settlement(&document) {
+    if message::claims_a_channel(&document) {
         let heard_at = Timestamp::from_micros(row.received_at);
         return process_message(federation, row.id, heard_at, document, &signer, is_proved).await;
     }
@@ -165,19 +165,13 @@ fn end(tx: &mut Tx, row: i64, outcome: &str) -> Result<(), ProcessError> {
 
 /// What a document can change, as far as anybody waits for it.
 pub(super) fn about(document: &Value) -> About {
-    if is_settlement(document) {
+    if message::claims_a_channel(document) {
         return About::Settlement;
     }
     match document.get("type").and_then(Value::as_str) {
         Some("Like" | "Undo") => About::Likes,
         _ => About::Other,
     }
-}
-
-/// Whether a document claims to be a message of a channel, well formed or not.
-fn is_settlement(document: &Value) -> bool {
-    !matches!(message::read(document), Err(MessageError::NotSettlement))
-        && (document.get("debtor").is_some() || document.pointer("/object/debtor").is_some())
 }
 
 /// A message of a channel. Without a valid proof it has no effect, whatever its HTTP signature.

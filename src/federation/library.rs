@@ -12,7 +12,7 @@ use actix_web::HttpRequest;
 use actix_web::web::Bytes;
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::client::GuardedClient;
@@ -24,6 +24,12 @@ use crate::storage::{self, people};
 
 /// The library's configuration with our node as its data.
 pub type Federation = FederationConfig<Node>;
+
+/// The fetches for one request: whatever is fetched with the same value counts towards one limit.
+pub type Fetches = Data<Node>;
+
+/// An actor, a redirect or its key's own document, and one more for software that names it by a second address.
+const FETCHES_MAX: u32 = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
@@ -146,15 +152,14 @@ impl ReceiveActivityHook<AnyActivity, LibraryActor, Node> for StoreRaw<'_> {
 
 /// Lets the library verify a request that passed our gate, and stores its body durably.
 pub async fn verify_and_store(
-    federation: &Federation,
+    fetches: &Fetches,
     request: HttpRequest,
     body: Bytes,
     received: Received,
 ) -> Result<Stored, LibraryError> {
     let mut stored = None;
     let hook = StoreRaw { received, stored: &mut stored };
-    receive_activity_with_hook::<AnyActivity, LibraryActor, Node>(request, body, hook, &federation.to_request_data())
-        .await?;
+    receive_activity_with_hook::<AnyActivity, LibraryActor, Node>(request, body, hook, fetches).await?;
     Ok(stored.expect("the library calls the hook before it answers"))
 }
 
@@ -184,6 +189,7 @@ pub async fn federation(node: &Node) -> Result<Federation, StartError> {
         .client(node.client.inner().clone().into())
         .url_verifier(Box::new(Guard(node.client.clone())))
         .debug(is_test)
+        .http_fetch_limit(FETCHES_MAX)
         .http_signature_compat(true)
         .signed_fetch_actor(&actor)
         .build()
@@ -191,28 +197,55 @@ pub async fn federation(node: &Node) -> Result<Federation, StartError> {
         .map_err(|error| library(error.to_string()))
 }
 
-/// Fetches an actor anew and stores what it says of itself.
+/// Fetches the actor at an address that an operator named, or at the one to which that leads, and stores it.
 pub async fn fetch_actor(federation: &Federation, uri: &Url) -> Result<Actor, LibraryError> {
-    let data = federation.to_request_data();
-    data.client.check(uri).map_err(|error| FederationError::Other(error.to_string()))?;
-    let reply = fetch_object_http::<Node, Value>(uri, &data).await?;
-    store_actor(&data, &reply.object, &reply.url).await
+    let fetches = federation.to_request_data();
+    let (document, address) = fetch(&fetches, uri).await?;
+    let document = with_key(&fetches, document, &address).await?;
+    store_actor(&fetches, &document, &address).await
 }
 
-/// A known actor, or the one that is fetched from its address.
-pub async fn known_or_fetched(federation: &Federation, uri: &Url) -> Result<Actor, LibraryError> {
-    let text = uri.to_string();
-    match federation.db.read(move |tx| people::actor_by_uri(tx, &text)).await? {
-        Some(actor) => Ok(actor),
-        None => fetch_actor(federation, uri).await,
+/// Fetches the actor with this id anew and stores what it says of itself. A redirect to somebody else is no answer.
+pub async fn fetch_exactly(fetches: &Fetches, id: &Url) -> Result<Actor, LibraryError> {
+    let (document, address) = fetch(fetches, id).await?;
+    if address != *id {
+        return Err(DocumentError::OtherId.into());
     }
+    let document = with_key(fetches, document, id).await?;
+    store_actor(fetches, &document, id).await
 }
 
 /// Fetches any ActivityStreams document; its id is its address.
 pub async fn fetch_document(federation: &Federation, uri: &Url) -> Result<Value, LibraryError> {
-    let data = federation.to_request_data();
-    data.client.check(uri).map_err(|error| FederationError::Other(error.to_string()))?;
-    Ok(fetch_object_http::<Node, Value>(uri, &data).await?.object)
+    Ok(fetch(&federation.to_request_data(), uri).await?.0)
+}
+
+/// A document and the address at which it was found, which is its id.
+async fn fetch(fetches: &Fetches, uri: &Url) -> Result<(Value, Url), LibraryError> {
+    fetches.client.check(uri).map_err(|error| FederationError::Other(error.to_string()))?;
+    let reply = fetch_object_http::<Node, Value>(uri, fetches).await?;
+    Ok((reply.object, reply.url))
+}
+
+/// The document of an actor with its key inside. Some software publishes the key as a document of its own, which the
+/// actor names: it is believed when it names the actor in return, on the same origin.
+async fn with_key(fetches: &Fetches, mut document: Value, actor: &Url) -> Result<Value, LibraryError> {
+    let named = match document.get("publicKey") {
+        Some(Value::String(id)) => Some(id.as_str()),
+        Some(key) if key.get("publicKeyPem").is_none() => key.get("id").and_then(Value::as_str),
+        _ => None,
+    };
+    let Some(id) = named.and_then(|id| Url::parse(id).ok()) else { return Ok(document) };
+    if id.origin() != actor.origin() {
+        return Err(DocumentError::OtherOrigin("publicKey").into());
+    }
+    let (key, _) = fetch(fetches, &id).await?;
+    let text = |name: &str| key.get(name).and_then(Value::as_str);
+    if text("id") != Some(id.as_str()) || text("owner") != Some(actor.as_str()) {
+        return Err(DocumentError::OtherOwner.into());
+    }
+    document["publicKey"] = json!({ "id": text("id"), "owner": text("owner"), "publicKeyPem": text("publicKeyPem") });
+    Ok(document)
 }
 
 async fn store_actor(node: &Node, document: &Value, id: &Url) -> Result<Actor, LibraryError> {

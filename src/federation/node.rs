@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use url::Url;
 
 use super::client::{ClientError, Guard, GuardedClient};
+use super::gate::Memory;
 use super::keys::{KeyError, RsaKeyPair, RsaPublicKey, generate_seed};
 use super::signature::RequestSigner;
 use crate::bridges::Registry;
@@ -94,6 +95,8 @@ pub struct Parts {
     pub bridges: Registry,
     /// Rung when there may be work to do.
     pub wake: Notify,
+    /// What was fetched a short while ago for the inbox.
+    pub gate: Memory,
     local_keys: Mutex<HashMap<ActorId, Arc<LocalKeys>>>,
     remote_keys: Mutex<HashMap<String, RsaPublicKey>>,
 }
@@ -143,6 +146,7 @@ impl Node {
             rail_pause: Pause::default(),
             bridges,
             wake: Notify::new(),
+            gate: Memory::default(),
             local_keys: Mutex::default(),
             remote_keys: Mutex::default(),
             config,

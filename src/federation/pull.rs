@@ -6,7 +6,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::gate::has_valid_proof;
+use super::gate::{self, has_valid_proof};
 use super::library::Federation;
 use super::node::Node;
 use crate::clock::wall_time;
@@ -131,8 +131,7 @@ pub async fn get(federation: &Federation, address: &str) -> Result<Value, PullEr
     let reply = node.client.get_signed(&url, &accept, &node.keys.request, wall_time()).await;
     let reply = reply.map_err(|error| PullError::Unreachable(format!("{address}: {error}")))?;
     match reply.status.as_u16() {
-        200 => serde_json::from_slice(&reply.body)
-            .map_err(|error| PullError::Refused(format!("{address} is not JSON: {error}"))),
+        200 => gate::parse(&reply.body).map_err(|error| PullError::Refused(format!("{address} is not JSON: {error}"))),
         404 | 410 => Err(PullError::Refused(format!("{address} is not there"))),
         status => Err(PullError::Unreachable(format!("{address} answered {status}"))),
     }

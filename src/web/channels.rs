@@ -13,7 +13,7 @@ use super::activitypub::document;
 use super::error::WebError;
 use crate::domain::settlement::host_of;
 use crate::domain::statement::{LINES_PER_PAGE, StatedLine, write_line};
-use crate::federation::gate;
+use crate::federation::gate::{self, GateError};
 use crate::storage::settlement::{self, ChannelRow};
 use crate::storage::{self, months};
 
@@ -34,16 +34,19 @@ async fn get_commitment(state: State, month: Path<String>) -> Result<HttpRespons
     Ok(document(&commitment))
 }
 
-/// The channel of an address, if the request is signed by the instance on its other side.
+/// The channel of an address, if the request is signed by the instance on its other side. Nobody else is fetched.
 async fn channel_for_peer(state: &State, request: &HttpRequest, key: String) -> Result<ChannelRow, WebError> {
-    let signer = gate::verify_signature(state, request, &[]).await?;
+    let checked = gate::check_signature(state, request, &[])?;
     let channel = state.db.read(move |tx| settlement::channel_by_key(tx, &key)).await?;
     let channel = channel.ok_or_else(WebError::not_found)?;
     let other = if channel.is_debtor { &channel.creditor_uri } else { &channel.debtor_uri };
-    if *other == signer.uri {
-        return Ok(channel);
+    match gate::verify_signer(&state.to_request_data(), &checked, other).await {
+        Ok(_) => Ok(channel),
+        Err(GateError::ForeignKey { .. } | GateError::OtherOwner { .. }) => {
+            Err(WebError::new(403, format!("only {} may read this channel", host_of(other))))
+        }
+        Err(error) => Err(error.into()),
     }
-    Err(WebError::new(403, format!("only {} may read this channel", host_of(other))))
 }
 
 #[derive(Deserialize)]
