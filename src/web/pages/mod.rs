@@ -9,7 +9,9 @@
 mod admin;
 pub mod bridged;
 mod claims;
+pub mod commitment;
 mod connections;
+mod creators;
 mod history;
 mod me;
 pub mod page;
@@ -41,6 +43,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .configure(public::routes)
         .configure(people::routes)
+        .configure(creators::routes)
         .configure(bridged::routes)
         .configure(sign_in::routes)
         .configure(me::routes)

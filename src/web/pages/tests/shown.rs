@@ -1,7 +1,7 @@
 //! What pages show, to whom, and in which form.
 
 use super::*;
-use crate::flows::claim;
+use crate::tests::postgres::TestDatabase;
 
 /// A site with something on every page, and hostile texts in it.
 async fn filled() -> (Site, Month) {
@@ -29,8 +29,9 @@ async fn filled() -> (Site, Month) {
     (site, month)
 }
 
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 11] = [
     "/",
+    "/creators",
     "/about",
     "/@ana",
     "/users/ana",
@@ -86,11 +87,11 @@ async fn every_page_is_whole_in_both_languages() {
     let app = app!(site);
     let (visitor, ana, olga) =
         (Browser::default(), Browser::signed_in(&app, "ana").await, Browser::signed_in(&app, "olga").await);
-    let closed = format!("/me/history/{month}");
+    let (closed, committed) = (format!("/me/history/{month}"), format!("/commitments/{month}"));
     let mine: Vec<&str> = MINE.into_iter().chain([closed.as_str()]).collect();
     for lang in ["fr", "en"] {
         let ask = |path: &str| format!("{path}?lang={lang}");
-        for path in PUBLIC {
+        for path in PUBLIC.into_iter().chain([committed.as_str()]) {
             check_page(path, lang, &visitor.get(&app, &ask(path)).await);
         }
         for path in &mine {
@@ -162,6 +163,11 @@ async fn only_operators_see_the_operators_pages() {
         let reply = ana.get(&app, path).await;
         assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path}");
         reply.hides("olga");
+        reply.shows("Only operators may see this.");
+        let reply = ana.get(&app, &format!("{path}?lang=fr")).await;
+        reply.shows("Réservé aux opérateurs.");
+        reply.hides("operators");
+        ana.get(&app, "/?lang=en").await;
         assert_eq!(Browser::default().get(&app, path).await.status, StatusCode::SEE_OTHER, "{path}");
     }
     assert_eq!(ana.post(&app, "/admin/journal/verify", &[]).await.status, StatusCode::FORBIDDEN);
@@ -178,4 +184,70 @@ async fn the_stylesheet_is_cached_and_not_sent_twice() {
     assert_eq!(first.header("cache-control"), "public, max-age=3600");
     let again = TestRequest::get().uri("/style.css").insert_header(("if-none-match", first.header("etag")));
     assert_eq!(visitor.send(&app, again).await.status, StatusCode::NOT_MODIFIED);
+}
+
+#[actix_web::test]
+async fn a_commitment_is_a_page_for_people_and_a_document_for_servers() {
+    let (site, month) = filled().await;
+    let app = app!(site);
+    let visitor = Browser::default();
+    let path = format!("/commitments/{month}");
+    let document = visitor.send(&app, TestRequest::get().uri(&path)).await;
+    assert!(document.header("content-type").starts_with("application/activity+json"));
+    assert_eq!(document.header("vary"), "Accept");
+    let document: serde_json::Value = serde_json::from_str(&document.body).unwrap();
+    let page = visitor.get(&app, &path).await;
+    page.shows(document["totals"][0]["root"].as_str().unwrap());
+    page.shows("€10.00");
+    page.shows(document["id"].as_str().unwrap());
+    for never in ["/commitments/2001-01", "/commitments/never"] {
+        assert_eq!(visitor.get(&app, never).await.status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[actix_web::test]
+async fn the_front_door_names_claimed_creators_and_what_is_given_publicly() {
+    front_door(Site::new().await).await;
+    if let Some(database) = TestDatabase::create() {
+        front_door(Site::on(19_997, &[("database.url", &database.url)]).await).await;
+    }
+}
+
+async fn front_door(site: Site) {
+    let now = site.node.now();
+    let (ana, ben) = (site.patron("ana", false, now).await, site.register("ben", false, false, now).await);
+    for name in ["mira", "noor", "oskar"] {
+        site.patron(name, false, now).await;
+    }
+    site.register("quiet", false, false, now).await;
+    let maps = site.post("1", "mira-maps", "77", "maps").await;
+    let secret = site.post("2", "noor-nets", "78", "given in secret").await;
+    let unclaimed = site.post("3", "oskar", "79", "nobody's yet").await;
+    let quiet = site.post("4", "quiet", "80", "of an unnamed creator").await;
+    for (name, account) in [("mira", "1"), ("noor", "2"), ("quiet", "4")] {
+        site.claimed(name, account).await;
+    }
+    for object in [&maps, &unclaimed] {
+        site.flattr(ana, object, now).await;
+    }
+    for object in [&maps, &secret, &quiet] {
+        site.flattr(ben, object, now).await;
+    }
+    let app = app!(site);
+    let visitor = Browser::default();
+    let page = visitor.get(&app, "/").await;
+    page.shows("href=\"/creators/mira\"");
+    page.shows("mira-maps on GitHub");
+    page.shows("href=\"/bridge/github/objects/77\">maps</a> <span class=\"meta\">GitHub · 2 flattrs");
+    for hidden in ["given in secret", "nobody", "unnamed", "/creators/quiet", "/creators/oskar", "/creators/ana"] {
+        page.hides(hidden);
+    }
+    let page = visitor.get(&app, "/creators").await;
+    page.shows("href=\"/creators/mira\"");
+    page.shows("href=\"/creators/noor\"");
+    page.hides("/creators/quiet");
+    let page = visitor.get(&app, "/creators?after=mira").await;
+    page.hides("href=\"/creators/mira\"");
+    page.shows("href=\"/creators/noor\"");
+    page.shows("First creators");
 }
