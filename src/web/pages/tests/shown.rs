@@ -1,6 +1,12 @@
 //! What pages show, to whom, and in which form.
 
+use actix_web::http::Method;
+use actix_web::{App, HttpServer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use super::*;
+use crate::federation::library;
 use crate::tests::postgres::TestDatabase;
 
 /// A site with something on every page, and hostile texts in it.
@@ -250,4 +256,40 @@ async fn front_door(site: Site) {
     page.hides("href=\"/creators/mira\"");
     page.shows("href=\"/creators/noor\"");
     page.shows("First creators");
+}
+
+#[actix_web::test]
+async fn a_head_is_answered_like_a_get() {
+    let (site, _) = filled().await;
+    let app = app!(site);
+    let visitor = Browser::default();
+    for path in PUBLIC.into_iter().chain(["/.well-known/nodeinfo", "/style.css", "/users/ana/outbox", "/nothing"]) {
+        for accept in ["text/html", "application/activity+json"] {
+            let ask = |method| TestRequest::default().method(method).uri(path).insert_header(("accept", accept));
+            let get = visitor.send(&app, ask(Method::GET)).await;
+            let head = visitor.send(&app, ask(Method::HEAD)).await;
+            assert_eq!((head.status, head.header("content-type")), (get.status, get.header("content-type")), "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_head_has_no_body_on_the_wire() {
+    let site = Site::new().await;
+    let state = actix_web::web::Data::new(library::federation(&site.node).await.unwrap());
+    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::routes));
+    let server = server.workers(1).bind(("127.0.0.1", 0)).unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request = b"HEAD /about HTTP/1.1\r\nhost: here\r\naccept: text/html\r\nconnection: close\r\n\r\n";
+    socket.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+    let length = answer.lines().find_map(|line| line.strip_prefix("content-length: "));
+    assert!(length.is_some_and(|length| length.parse::<usize>().unwrap() > 1_000), "{answer}");
+    handle.stop(false).await;
 }
