@@ -138,6 +138,10 @@ pub enum UserVerb {
         operator: bool,
     },
     List,
+    /// Prints a new one-time link that sets the password; ends every session and every older link.
+    Password {
+        name: String,
+    },
     /// Changes what a patron sets aside each month.
     Budget {
         name: String,
@@ -258,6 +262,7 @@ impl Verb {
                 Command::UserCreate { name, budget, is_public: public, is_operator: operator }
             }
             Verb::User { verb: UserVerb::List } => Command::UserList,
+            Verb::User { verb: UserVerb::Password { name } } => Command::UserPassword { name },
             Verb::User { verb: UserVerb::Budget { name, amount } } => Command::BudgetSet { name, budget: amount },
             Verb::Bridge { verb: BridgeVerb::List } => Command::BridgeList,
             Verb::Bridge { verb: BridgeVerb::Connect { name, platform, handle } } => {

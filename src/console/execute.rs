@@ -22,6 +22,7 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
             people::user_create(node, name, budget, is_public, is_operator).await
         }
         Command::UserList => people::user_list(node).await,
+        Command::UserPassword { name } => people::user_password(node, name).await,
         Command::BudgetSet { name, budget } => {
             let budget = amount(node, &budget)?;
             let (instance, owned) = (node.instance.clone(), name.clone());

@@ -28,6 +28,10 @@ pub enum Command {
         is_operator: bool,
     },
     UserList,
+    /// Makes a new one-time link for a login, ends its sessions and its older links.
+    UserPassword {
+        name: String,
+    },
     BudgetSet {
         name: String,
         budget: String,

@@ -43,6 +43,25 @@ pub async fn user_create(
     Ok(Answer::new(text, json!({ "name": name, "deposit_reference": reference, "setup_link": link })))
 }
 
+/// A new one-time link for somebody with an account here.
+pub async fn user_password(node: &Node, name: String) -> Result<Answer, Refused> {
+    let (owned, now) = (name.clone(), node.now());
+    let token = node
+        .write(move |tx| match people::login_by_name(tx, &owned)?.filter(|login| !login.is_disabled) {
+            Some(login) => auth::reset(tx, login.id, now).map(Some),
+            None => Ok::<_, storage::Error>(None),
+        })
+        .await
+        .map_err(refuse)?;
+    let token = token.ok_or_else(|| Refused(format!("there is no `{name}` who may sign in")))?;
+    let link = auth::setup_url(&node.instance.base_url, &token);
+    let text = format!(
+        "every session of {name} and every older link is ended; the password stays until a new one is set\n\
+         set a password within three days, once: {link}"
+    );
+    Ok(Answer::new(text, json!({ "name": name, "setup_link": link })))
+}
+
 pub async fn user_list(node: &Node) -> Result<Answer, Refused> {
     let currency = node.instance.policy.currency;
     let rows = node

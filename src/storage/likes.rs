@@ -2,11 +2,11 @@
 //!
 //! Owns the unique key under which a like counts once: (patron, object, month). The home is this instance.
 
-use diesel::dsl::{count, count_star};
+use diesel::dsl::{count, count_star, exists};
 use diesel::prelude::*;
 
 use super::months::Outcome;
-use super::schema::{flattrs, objects, received_likes, shares, undone_likes};
+use super::schema::{claims, flattrs, identities, objects, patrons, received_likes, shares, undone_likes};
 use super::{Error, Result, Tx};
 use crate::domain::flattr::{Source, Standing};
 use crate::domain::id::{FlattrId, IdentityId, ObjectId, PatronId};
@@ -298,4 +298,24 @@ pub fn was_undone(tx: &mut Tx, like_uri: &str, actor_uri: &str) -> Result<bool> 
         .select(count_star())
         .first(db))?;
     Ok(found > 0)
+}
+
+/// Posts of claimed accounts that patrons flattred in their own name, the newest flattr first; a post may stand there more
+/// than once.
+pub fn newest_public(tx: &mut Tx, since: Month, limit: i64) -> Result<Vec<Object>> {
+    Ok(both!(tx, |db| flattrs::table
+        .inner_join(patrons::table)
+        .inner_join(objects::table.inner_join(identities::table))
+        .filter(flattrs::month.ge(since.to_string()))
+        .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+        .filter(patrons::is_public.eq(true))
+        .filter(objects::is_deleted.eq(false))
+        .filter(identities::is_refused.eq(false))
+        .filter(exists(
+            claims::table.filter(claims::identity_id.eq(identities::id)).filter(claims::state.eq("verified")),
+        ))
+        .order(flattrs::id.desc())
+        .limit(limit)
+        .select(objects::all_columns)
+        .load(db))?)
 }

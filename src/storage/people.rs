@@ -1,8 +1,9 @@
 //! Logins, actors with their keys, patrons and creators.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
-use super::schema::{actor_keys, actors, creators, login_tokens, logins, patrons};
+use super::schema::{actor_keys, actors, claims, creators, identities, login_tokens, logins, patrons};
 use super::{Error, Result, Tx};
 use crate::domain::id::{ActorId, CreatorId, LoginId, PatronId};
 use crate::domain::money::{Amount, Currency};
@@ -419,4 +420,31 @@ pub fn set_bank_account(tx: &mut Tx, creator: CreatorId, bank_account: &str) -> 
         .set(creators::bank_account.eq(bank_account))
         .execute(db))?;
     Ok(())
+}
+
+/// Creators whom a public list may name, by name: with an account that is proved here and not refused, with a login that is
+/// not disabled, and, where they are patrons too, giving in their own name.
+///
+/// - `after`: the last name of the page before; empty for the first.
+pub fn listed_creators(tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<Creator>> {
+    Ok(both!(tx, |db| creators::table
+        .filter(creators::name.gt(after))
+        .filter(
+            creators::id.nullable().eq_any(
+                claims::table
+                    .inner_join(identities::table)
+                    .filter(claims::state.eq("verified"))
+                    .filter(identities::is_refused.eq(false))
+                    .select(claims::creator_id),
+            ),
+        )
+        .filter(not(exists(
+            logins::table.filter(logins::id.eq(creators::login_id)).filter(logins::is_disabled.eq(true)),
+        )))
+        .filter(not(exists(
+            patrons::table.filter(patrons::login_id.eq(creators::login_id)).filter(patrons::is_public.eq(false)),
+        )))
+        .order(creators::name)
+        .limit(limit)
+        .load(db))?)
 }

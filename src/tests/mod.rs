@@ -5,7 +5,7 @@
 //! they say what the product promises.
 
 mod node;
-mod postgres;
+pub mod postgres;
 mod tidy;
 mod world;
 

@@ -58,6 +58,14 @@ pub fn make_setup_token(tx: &mut Tx, login: LoginId, now: Timestamp) -> Result<S
     Ok(token)
 }
 
+/// Makes a new link for somebody who lost the password, or fears that another has it.
+///
+/// - effects: older links no longer work, and every session ends. The password stays until the link is used.
+pub fn reset(tx: &mut Tx, login: LoginId, now: Timestamp) -> Result<String, storage::Error> {
+    people::end_tokens_of(tx, login, TokenPurpose::Session, wall_time())?;
+    make_setup_token(tx, login, now)
+}
+
 /// The address that the operator hands to a person.
 pub fn setup_url(base_url: &str, token: &str) -> String {
     format!("{base_url}/setup/{token}")

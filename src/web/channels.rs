@@ -1,7 +1,7 @@
 //! Settlement over HTTP: month commitments for everybody, channels and statement lines for the peer alone.
 //!
-//! Owns who may read what: a commitment is public; messages and lines are answered only to a signed request by the other
-//! side of the channel.
+//! Owns who may read what: a commitment is public, for a browser as a page; messages and lines are answered only to a
+//! signed request by the other side of the channel.
 
 use actix_web::web::{Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -9,8 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
-use super::activitypub::document;
+use super::activitypub::{document, wants_json};
 use super::error::WebError;
+use super::pages::commitment::commitment_page;
+use super::pages::{PageResult, Visit};
 use crate::domain::settlement::host_of;
 use crate::domain::statement::{LINES_PER_PAGE, StatedLine, write_line};
 use crate::federation::gate::{self, GateError};
@@ -25,13 +27,17 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 #[get("/commitments/{month}")]
-async fn get_commitment(state: State, month: Path<String>) -> Result<HttpResponse, WebError> {
+async fn get_commitment(state: State, request: HttpRequest, month: Path<String>) -> PageResult {
     let month = month.parse().map_err(|_| WebError::not_found())?;
     let row = state.db.read(move |tx| months::month(tx, month)).await?;
-    let commitment = row.and_then(|row| row.commitment).ok_or_else(WebError::not_found)?;
+    let committed = row.and_then(|row| row.commitment.zip(row.commitment_digest));
+    let (commitment, digest) = committed.ok_or_else(WebError::not_found)?;
     let commitment: Value = serde_json::from_str(&commitment)
         .map_err(|_| WebError::from(storage::Error::Corrupt { what: "commitment", value: month.to_string() }))?;
-    Ok(document(&commitment))
+    if wants_json(&request) {
+        return Ok(document(&commitment));
+    }
+    commitment_page(&Visit::of(&request).await?, month, &commitment, &digest)
 }
 
 /// The channel of an address, if the request is signed by the instance on its other side. Nobody else is fetched.

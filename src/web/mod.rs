@@ -10,8 +10,11 @@ pub mod discovery;
 pub mod error;
 pub mod pages;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::LOCATION;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -20,11 +23,23 @@ use crate::federation::library::Federation;
 /// What handlers share.
 pub type State = web::Data<Federation>;
 
+/// Answers HEAD as GET, for every address at once. The server remembers what was asked and sends no body.
+async fn head_as_get(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    next.call(request).await
+}
+
 /// Every route of a serving instance. Takes every address that is not registered before it.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(
         web::scope("")
             .wrap(from_fn(pages::dress))
+            .wrap(from_fn(head_as_get))
             .configure(discovery::routes)
             .configure(channels::routes)
             .configure(pages::routes)

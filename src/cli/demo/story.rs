@@ -50,10 +50,10 @@ const JULY: [(&str, &str, &str); 4] = [
 
 /// Plays all chapters.
 ///
-/// - returns: what does not hold, in the end; empty when everything does. And everybody's set-up links.
+/// - returns: what does not hold, in the end; empty when everything does. And a set-up link for everybody.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<(Vec<String>, Vec<(String, String)>)> {
     set_the_scene(stage).await?;
-    let links = people_and_money(stage).await?;
+    people_and_money(stage).await?;
     stars_become_flattrs(stage).await?;
     a_like_travels(stage).await?;
     the_month_closes(stage).await?;
@@ -61,7 +61,10 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<(Vec<String>, Vec<(String
     creators_are_paid(stage, "2013-07-11T09:00:00Z").await?;
     a_late_claim(stage).await?;
     the_second_month(stage).await?;
-    Ok((does_it_add_up(stage).await?, links))
+    let mut problems = does_it_add_up(stage).await?;
+    let links = set_up_links(stage).await?;
+    problems.extend(follow(stage, &links).await?);
+    Ok((problems, links))
 }
 
 fn chapter(number: u32, title: &str) {
@@ -117,8 +120,7 @@ fn person_account(name: &str) -> String {
 }
 
 /// Patrons join, pay in by bank transfer, and connect their GitHub accounts; instances become peers.
-async fn people_and_money(stage: &mut Stage) -> anyhow::Result<Vec<(String, String)>> {
-    let mut links = Vec::new();
+async fn people_and_money(stage: &mut Stage) -> anyhow::Result<()> {
     chapter(2, "People, deposits and peers");
     for (home, name, budget, is_public) in PATRONS {
         let command = Command::UserCreate {
@@ -128,7 +130,6 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<Vec<(String, Stri
             is_operator: matches!(name, "ada" | "cleo" | "dan"),
         };
         let made = stage.data(home, command).await?;
-        links.push((name.to_owned(), text(&made, "setup_link").to_owned()));
         let (from, to) = (person_account(name), stage.instances[home].account.clone());
         pay(stage, &from, &to, "25.00", text(&made, "deposit_reference"))?;
         let platform = "github".to_owned();
@@ -137,8 +138,7 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<Vec<(String, Stri
     }
     for (home, name, _) in CREATORS {
         let command = Command::UserCreate { name: name.to_owned(), budget: None, is_public: true, is_operator: false };
-        let made = stage.data(home, command).await?;
-        links.push((name.to_owned(), text(&made, "setup_link").to_owned()));
+        stage.ask(home, command).await?;
     }
     for (index, other) in [(ALPHA, BETA), (ALPHA, GAMMA), (BETA, ALPHA), (BETA, GAMMA), (GAMMA, ALPHA), (GAMMA, BETA)] {
         let address = stage.instances[other].domain.clone();
@@ -156,7 +156,7 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<Vec<(String, Stri
         }
     }
     println!("\nEach instance has signed terms with the two others: one channel for each direction.");
-    Ok(links)
+    Ok(())
 }
 
 fn pay(stage: &Stage, from: &str, to: &str, amount: &str, reference: &str) -> anyhow::Result<()> {
@@ -419,6 +419,37 @@ async fn does_it_add_up(stage: &mut Stage) -> anyhow::Result<Vec<String>> {
     problems.extend(compare_debts(stage).await?);
     if problems.is_empty() {
         println!("\nEvery unit is where it should be.");
+    }
+    Ok(problems)
+}
+
+/// A set-up link for everybody. Made when the story has ended: a link lives for three days of the virtual clock.
+async fn set_up_links(stage: &Stage) -> anyhow::Result<Vec<(String, String)>> {
+    let patrons = PATRONS.iter().map(|(home, name, ..)| (*home, *name));
+    let creators = CREATORS.iter().map(|(home, name, _)| (*home, *name));
+    let mut links = Vec::new();
+    for (home, name) in patrons.chain(creators) {
+        let made = stage.data(home, Command::UserPassword { name: name.to_owned() }).await?;
+        links.push((name.to_owned(), text(&made, "setup_link").to_owned()));
+    }
+    Ok(links)
+}
+
+/// Opens every link as a browser would, without using it up.
+async fn follow(stage: &Stage, links: &[(String, String)]) -> anyhow::Result<Vec<String>> {
+    let mut client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    for instance in &stage.instances {
+        let host = instance.domain.split(':').next().unwrap_or(&instance.domain);
+        // Browsers know that such names are this machine; not every system does.
+        client = client.resolve(host, (std::net::Ipv4Addr::LOCALHOST, 0).into());
+    }
+    let client = client.build()?;
+    let mut problems = Vec::new();
+    for (name, link) in links {
+        let answer = client.get(link).header("accept", "text/html").send().await?;
+        if answer.status() != reqwest::StatusCode::OK {
+            problems.push(format!("the link for {name} answers {}", answer.status()));
+        }
     }
     Ok(problems)
 }

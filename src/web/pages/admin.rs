@@ -7,6 +7,7 @@ use actix_web::{get, post};
 use askama::Template;
 
 use super::people::platform_label;
+use super::revenue::obligation;
 use super::{Page, PageResult, Posted, Visit, ok};
 use crate::domain::identity::Platform;
 use crate::domain::ledger::Account;
@@ -116,7 +117,7 @@ async fn get_overview(visit: Visit) -> PageResult {
             .collect(),
         evidence: evidence
             .into_iter()
-            .map(|(kind, subject, at)| vec![kind, subject, t.moment(Timestamp::from_micros(at))])
+            .map(|(kind, subject, at)| vec![t.evidence(&kind), subject, t.moment(Timestamp::from_micros(at))])
             .collect(),
     };
     ok(&page)
@@ -124,6 +125,9 @@ async fn get_overview(visit: Visit) -> PageResult {
 
 struct MonthRow {
     month: String,
+    /// Names of the tables, each with its month: a page has several of each.
+    reserved_title: String,
+    shares_title: String,
     stage: String,
     /// One for each currency: patrons, reserved, fees.
     budgets: Vec<Cells>,
@@ -164,6 +168,8 @@ async fn get_months(visit: Visit) -> PageResult {
                 }
                 rows.push(MonthRow {
                     month: t.month(month),
+                    reserved_title: t.admin_in_month(t.admin_reserved(), t.month(month)),
+                    shares_title: t.admin_in_month(t.admin_shares(), t.month(month)),
                     stage: t.stage(&row.stage),
                     budgets,
                     outcomes,
@@ -211,7 +217,10 @@ async fn get_peers(visit: Visit) -> PageResult {
     let since = |micros: i64| t.date(Timestamp::from_micros(micros));
     let page = PeersPage {
         t: visit.page(t.admin_peers()),
-        peers: peers.into_iter().map(|peer| vec![peer.host, peer.state, since(peer.created_at)]).collect(),
+        peers: peers
+            .into_iter()
+            .map(|peer| vec![peer.host, t.peer_state(&peer.state), since(peer.created_at)])
+            .collect(),
         channels: channels
             .into_iter()
             .map(|(channel, open)| {
@@ -251,7 +260,7 @@ async fn get_settlements(visit: Visit) -> PageResult {
             t.month(statement.month()?),
             host_of(other).to_owned(),
             if channel.is_debtor { t.admin_we_owe() } else { t.admin_they_owe() },
-            t.statement(&statement.state),
+            t.obligation(&obligation(&statement, &channel, (statement.units, statement.paid_units), visit.now)?),
             t.number(statement.creator_count),
             t.number(statement.like_count),
             money(statement.units),

@@ -57,7 +57,7 @@ pub async fn account_page(visit: Visit, platform: &str, account: &str) -> PageRe
         .await?;
     let (identity, actor) = found.ok_or_else(PageError::not_found)?;
     if actor.gone_at.is_some() {
-        return Err(PageError::new(410, "this account is gone"));
+        return Err(PageError::new(410, visit.text.account_gone()));
     }
     let id = identity.id;
     let (claim, (people_waiting, flattrs_waiting), objects) = visit

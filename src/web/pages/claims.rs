@@ -19,6 +19,7 @@ use crate::storage::months::{self, Waiting};
 use crate::storage::{likes, people};
 use crate::web::auth;
 use crate::web::auth::limit;
+use crate::web::error::WebError;
 
 pub fn routes(config: &mut ServiceConfig) {
     config.service(get_claims).service(post_begin).service(post_check);
@@ -107,7 +108,8 @@ fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
     };
     let platform = identity.platform.parse::<Platform>().ok();
     let bridge = platform.and_then(|platform| visit.state.bridges.get(platform));
-    let fields = bridge.map_or(String::new(), |bridge| bridge.capabilities().backlink_fields.join(", "));
+    let fields = bridge.map_or(&[][..], |bridge| bridge.capabilities().backlink_fields);
+    let fields: Vec<String> = fields.iter().map(|field| t.profile_field(field)).collect();
     let (outcome, is_failed) = match asked {
         Asked::Check { token, outcome, is_failed } if *token == claim.token => (Some(outcome.clone()), *is_failed),
         _ => (None, false),
@@ -115,8 +117,8 @@ fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
     ClaimRow {
         is_pending: claim.state == "pending",
         address: claim::claim_url(&visit.state.instance, &claim.token),
-        address_label: t.claim_address_label(&identity.handle),
-        address_hint: t.claim_address_hint(fields),
+        address_label: t.claim_address_label(t.of(&identity.handle)),
+        address_hint: t.claim_address_hint(fields.join(", ")),
         waiting: match people {
             0 => t.claim_nothing_waits(),
             _ => t.claim_waiting(t.people(people), t.flattrs(flattrs)),
@@ -161,7 +163,7 @@ async fn post_begin(posted: Posted) -> PageResult {
         Err(ClaimError::Refused(account)) => {
             claims_page(visit, StatusCode::FORBIDDEN, wrong(visit.text.claim_refused(account))).await
         }
-        Err(other) => Err(PageError::new(400, other.to_string())),
+        Err(other) => Err(WebError::new(400, other.to_string()).into()),
     }
 }
 

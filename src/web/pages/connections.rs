@@ -49,7 +49,7 @@ pub async fn look_up(
     handle: &str,
 ) -> Result<Result<(Profile, Identity), String>, PageError> {
     let t = visit.text;
-    let platform: Platform = platform.parse().map_err(|_| PageError::new(400, "there is no such platform"))?;
+    let platform: Platform = platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
     let handle = handle.trim_start_matches('@');
     let is_handle = !handle.is_empty()
         && handle.chars().count() <= 100

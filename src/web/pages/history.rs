@@ -2,16 +2,23 @@
 //!
 //! Owns that totals agree between pages: shares and fee are shown to the last unit and add up to what was reserved.
 
+use std::collections::HashMap;
+
 use actix_web::get;
 use actix_web::web::{Path, ServiceConfig};
 use askama::Template;
 
 use super::people::{object_path, platform_label, title_of};
+use super::revenue::obligation;
 use super::{Page, PageError, PageResult, Visit, ok};
+use crate::domain::id::StatementId;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
+use crate::domain::settlement::host_of;
 use crate::domain::time::Month;
-use crate::storage::{ledger, months};
+use crate::storage::months::{Outcome, ShareDetail};
+use crate::storage::settlement::{ChannelRow, Statement};
+use crate::storage::{Tx, ledger, months, settlement};
 
 pub fn routes(config: &mut ServiceConfig) {
     config.service(get_history).service(get_month);
@@ -103,28 +110,59 @@ struct MonthPage {
     sum: String,
 }
 
+/// The statements that shares stand in, by id, each with its channel.
+fn statements_of(
+    tx: &mut Tx,
+    shares: &[ShareDetail],
+) -> Result<HashMap<i64, (Statement, ChannelRow)>, crate::storage::Error> {
+    let mut found = HashMap::new();
+    for id in shares.iter().filter_map(|detail| detail.share.statement_id) {
+        if found.contains_key(&id) {
+            continue;
+        }
+        if let Some(statement) = settlement::statement(tx, StatementId(id))?
+            && let Some(channel) = settlement::channel(tx, statement.channel_id)?
+        {
+            found.insert(id, (statement, channel));
+        }
+    }
+    Ok(found)
+}
+
 #[get("/me/history/{month}")]
 async fn get_month(visit: Visit, month: Path<String>) -> PageResult {
     let patron = visit.patron()?.id;
     let month: Month = month.parse().map_err(|_| PageError::not_found())?;
     let found = visit
         .read(move |tx| match months::budget(tx, month, patron)? {
-            Some(budget) => Ok(Some((budget, months::shares_of_patron(tx, patron, month)?))),
+            Some(budget) => {
+                let shares = months::shares_of_patron(tx, patron, month)?;
+                let statements = statements_of(tx, &shares)?;
+                Ok(Some((budget, shares, statements)))
+            }
             None => Ok(None),
         })
         .await?;
-    let (budget, shares) = found.ok_or_else(PageError::not_found)?;
+    let (budget, shares, statements) = found.ok_or_else(PageError::not_found)?;
     let t = visit.text;
     let mut rows = Vec::new();
     let mut amounts = vec![budget.fee()?];
     for detail in &shares {
         let amount = detail.share.amount()?;
         amounts.push(amount);
+        let statement = detail.share.statement_id.filter(|_| detail.share.outcome == Outcome::Stated.as_str());
+        let outcome = match statement.and_then(|id| statements.get(&id)) {
+            Some((statement, channel)) => {
+                let owed = obligation(statement, channel, (statement.units, statement.paid_units), visit.now)?;
+                t.stated_share(host_of(&channel.creditor_uri), &owed)
+            }
+            None => t.outcome(&detail.share.outcome),
+        };
         rows.push(ShareRow {
             title: title_of(&detail.title, &detail.platform, &detail.object),
             path: object_path(&visit.state.instance, &detail.platform, &detail.object),
             platform: platform_label(&detail.platform),
-            outcome: t.outcome(&detail.share.outcome),
+            outcome,
             amount: t.money(amount),
         });
     }
@@ -132,7 +170,7 @@ async fn get_month(visit: Visit, month: Path<String>) -> PageResult {
     let sum = sum.ok_or_else(|| crate::storage::Error::corrupt("sum of shares in", month))?;
     let fee = budget.fee()?;
     let page = MonthPage {
-        t: visit.page(t.history_month_title(t.month(month))),
+        t: visit.page(t.history_month_title(t.of_month(month))),
         reserved: t.money(budget.reserved()?),
         fee: fee.is_positive().then(|| t.money(fee)),
         is_partial: budget.is_partial,

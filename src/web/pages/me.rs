@@ -10,7 +10,7 @@ use actix_web::{get, post};
 use askama::Template;
 
 use super::people::{object_path, platform_label, title_of};
-use super::text::{Text, read_amount};
+use super::text::{AmountError, Text, read_amount};
 use super::{Page, PageError, PageResult, Posted, Visit, bridged, html, redirect};
 use crate::domain::flattr::Standing;
 use crate::domain::id::{IdentityId, ObjectId};
@@ -26,6 +26,7 @@ use crate::storage::likes::{self, Flattr};
 use crate::storage::months::{self, ShareDetail};
 use crate::storage::people::Patron;
 use crate::storage::{self, Tx, identities, ledger};
+use crate::web::error::WebError;
 
 pub fn routes(config: &mut ServiceConfig) {
     config.service(get_me).service(post_budget).service(post_strike);
@@ -71,7 +72,7 @@ struct MePage {
     so_far: String,
     each: String,
     low: Option<String>,
-    month: String,
+    flattrs_title: String,
     rows: Vec<FlattrRow>,
     grace: Option<Grace>,
     held: Vec<HeldRow>,
@@ -189,7 +190,7 @@ async fn me_page(visit: &Visit, status: StatusCode, wrong_budget: Option<(&str, 
     let is_low = loaded.balance.units() < budget.units();
     let (typed, budget_error) = match wrong_budget {
         Some((typed, error)) => (typed.to_owned(), Some(error)),
-        None => (plain_typed(t, budget), None),
+        None => (t.typed(budget), None),
     };
     let so_far = i64::try_from(counting.len()).unwrap_or(i64::MAX);
     let row = |loved: Loved| flattr_row(visit, loved);
@@ -202,7 +203,7 @@ async fn me_page(visit: &Visit, status: StatusCode, wrong_budget: Option<(&str, 
         so_far: t.flattrs(so_far),
         each,
         low: is_low.then(|| t.me_low_balance(t.money(loaded.balance), t.money(budget))),
-        month: t.month(month),
+        flattrs_title: t.me_flattrs_title(t.of_month(month)),
         rows: loaded.flattrs.into_iter().map(row).collect(),
         grace: loaded.grace.map(|(month, flattrs)| Grace {
             title: t.me_previous_title(t.month(month)),
@@ -225,12 +226,6 @@ async fn me_page(visit: &Visit, status: StatusCode, wrong_budget: Option<(&str, 
 fn shown_about(amount: Amount) -> Amount {
     let cents = amount.floor_to_cent();
     if cents.is_positive() { cents } else { amount }
-}
-
-/// An amount as it stands in an input field: without its currency.
-fn plain_typed(text: Text, amount: Amount) -> String {
-    let shown = text.money(amount);
-    shown.trim_matches(|c: char| !c.is_ascii_digit()).to_owned()
 }
 
 fn flattr_row(visit: &Visit, loved: Loved) -> FlattrRow {
@@ -272,14 +267,15 @@ async fn get_me(visit: Visit) -> PageResult {
 }
 
 /// What is wrong with an amount that was typed, in the reader's language.
-pub fn amount_error(text: Text, error: &MoneyError) -> String {
+pub fn amount_error(text: Text, error: &AmountError) -> String {
+    let example = |units| text.typed(Amount::from_units(units, crate::domain::money::Currency::EUR));
     match error {
-        MoneyError::TooPrecise(_) => text.amount_too_precise(),
-        MoneyError::OutOfRange(_) => text.amount_out_of_range(),
-        MoneyError::NotPositive(_) => text.amount_not_positive(),
-        MoneyError::NotANumber(_) | MoneyError::NotACurrency(_) => {
-            let example = Amount::from_units(12_500_000, crate::domain::money::Currency::EUR);
-            text.amount_not_a_number(plain_typed(text, example))
+        AmountError::Separator(_) => text.amount_separator(example(1_234_500_000)),
+        AmountError::Money(MoneyError::TooPrecise(_)) => text.amount_too_precise(),
+        AmountError::Money(MoneyError::OutOfRange(_)) => text.amount_out_of_range(),
+        AmountError::Money(MoneyError::NotPositive(_)) => text.amount_not_positive(),
+        AmountError::Money(MoneyError::NotANumber(_) | MoneyError::NotACurrency(_)) => {
+            text.amount_not_a_number(example(12_500_000))
         }
     }
 }
@@ -306,7 +302,7 @@ async fn post_budget(mut posted: Posted) -> PageResult {
             let error = t.budget_below(t.money(asked), t.money(minimum));
             me_page(visit, StatusCode::BAD_REQUEST, Some((typed, error))).await
         }
-        Err(other) => Err(PageError::new(400, other.to_string())),
+        Err(other) => Err(WebError::new(400, other.to_string()).into()),
     }
 }
 

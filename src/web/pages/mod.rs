@@ -9,7 +9,9 @@
 mod admin;
 pub mod bridged;
 mod claims;
+pub mod commitment;
 mod connections;
+mod creators;
 mod history;
 mod me;
 pub mod page;
@@ -41,6 +43,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .configure(public::routes)
         .configure(people::routes)
+        .configure(creators::routes)
         .configure(bridged::routes)
         .configure(sign_in::routes)
         .configure(me::routes)
@@ -122,17 +125,21 @@ struct ErrorPage {
     what: String,
     /// In the reader's language.
     explained: Option<String>,
-    /// What the handler said; in English.
+    /// What the handler said.
     detail: Option<String>,
+    /// Whether that is English, whatever the page is in.
+    is_english: bool,
 }
 
 /// The page of an error; plain text when even that fails.
 async fn error_page(request: &HttpRequest, failed: &HttpResponse) -> HttpResponse {
     let status = failed.status();
+    let of_web = |error: &WebError| (error.public_text().to_owned(), true);
     let said = failed.error().and_then(|error| match error.as_error::<PageError>() {
-        Some(PageError::Web(error)) => Some(error.public_text().to_owned()),
+        Some(PageError::Said { text, .. }) => Some((text.clone(), false)),
+        Some(PageError::Web(error)) => Some(of_web(error)),
         Some(PageError::SignIn { .. }) => None,
-        None => error.as_error::<WebError>().map(|error| error.public_text().to_owned()),
+        None => error.as_error::<WebError>().map(of_web),
     });
     let visit = match Visit::of(request).await {
         Ok(visit) => visit,
@@ -151,7 +158,8 @@ async fn error_page(request: &HttpRequest, failed: &HttpResponse) -> HttpRespons
         _ if status.is_server_error() => (text.error_500(), Some(text.error_500_text())),
         _ => (text.error_400(), None),
     };
-    let detail = said.filter(|_| explained.is_none() || status == StatusCode::FORBIDDEN);
-    let page = ErrorPage { t: visit.page(what.clone()), status: status.as_u16(), what, explained, detail };
+    let said = said.filter(|(_, is_english)| explained.is_none() || !is_english);
+    let (detail, is_english) = said.map_or((None, false), |(said, is_english)| (Some(said), is_english));
+    let page = ErrorPage { t: visit.page(what.clone()), status: status.as_u16(), what, explained, detail, is_english };
     html(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish())
 }

@@ -25,9 +25,10 @@ use crate::web::error::WebError;
 #[derive(Debug)]
 pub enum PageError {
     /// Only for people who are signed in: they go there and come back to this path.
-    SignIn {
-        next: String,
-    },
+    SignIn { next: String },
+    /// Said to the person, in the language of the page.
+    Said { status: u16, text: String },
+    /// Of a layer that knows no language: its text is English.
     Web(WebError),
 }
 
@@ -35,6 +36,7 @@ impl std::fmt::Display for PageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             PageError::SignIn { next } => write!(f, "sign in to see {next}"),
+            PageError::Said { status, text } => write!(f, "{status}: {text}"),
             PageError::Web(error) => error.fmt(f),
         }
     }
@@ -44,6 +46,7 @@ impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
             PageError::SignIn { .. } => StatusCode::SEE_OTHER,
+            PageError::Said { status, text } => WebError::new(*status, text).status_code(),
             PageError::Web(error) => error.status_code(),
         }
     }
@@ -51,6 +54,7 @@ impl ResponseError for PageError {
     fn error_response(&self) -> HttpResponse {
         match self {
             PageError::SignIn { next } => redirect(&format!("/sign-in?next={}", encode_segment(next))),
+            PageError::Said { status, text } => WebError::new(*status, text).error_response(),
             PageError::Web(error) => error.error_response(),
         }
     }
@@ -63,8 +67,9 @@ impl<E: Into<WebError>> From<E> for PageError {
 }
 
 impl PageError {
-    pub fn new(status: u16, public: impl Into<String>) -> PageError {
-        PageError::Web(WebError::new(status, public))
+    /// - `text`: of the catalogue, in the reader's language.
+    pub fn new(status: u16, text: impl Into<String>) -> PageError {
+        PageError::Said { status, text: text.into() }
     }
 
     pub fn not_found() -> PageError {
@@ -144,7 +149,7 @@ impl Visit {
     /// The patron, for pages that only patrons have.
     pub fn patron(&self) -> Result<&Patron, PageError> {
         let patron = self.signed_in()?.patron.as_ref();
-        patron.ok_or_else(|| PageError::new(403, "this account has no budget of its own"))
+        patron.ok_or_else(|| PageError::new(403, self.text.me_no_patron()))
     }
 
     pub fn operator(&self) -> Result<&Session, PageError> {
@@ -152,7 +157,7 @@ impl Visit {
         if session.login.is_operator {
             return Ok(session);
         }
-        Err(PageError::new(403, "only operators may see this"))
+        Err(PageError::new(403, self.text.only_operators()))
     }
 
     /// Shows the page of another address, as after a form with an error: switching the language must lead there.
@@ -288,16 +293,16 @@ impl FromRequest for Posted {
             let visit = Visit::of(&request).await?;
             let content_type = request.headers().get("content-type").and_then(|value| value.to_str().ok());
             if !content_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
-                return Err(PageError::new(415, "forms are sent as application/x-www-form-urlencoded"));
+                return Err(PageError::new(415, visit.text.form_kind()));
             }
-            let body = body.await.map_err(|_| PageError::new(413, "this form is too large or was cut off"))?;
+            let body = body.await.map_err(|_| PageError::new(413, visit.text.form_too_large()))?;
             let fields: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
             let posted = Posted { visit, fields };
             let is_ours =
                 !posted.visit.is_binding_new && auth::is_form_token(&posted.visit.binding, posted.raw("csrf"));
             if !is_ours || auth::is_cross_site(&posted.visit.state, &request) {
                 tracing::info!(path = %request.path(), "a form without its proof was refused");
-                return Err(PageError::new(403, "this form was not sent by a page of ours, or is out of date"));
+                return Err(PageError::new(403, posted.visit.text.form_not_ours()));
             }
             Ok(posted)
         })

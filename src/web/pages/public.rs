@@ -7,10 +7,19 @@ use actix_web::{HttpResponse, get};
 use askama::Template;
 use aws_lc_rs::digest;
 
+use super::creators::{self, CreatorRow};
+use super::people::PostLink;
 use super::{Page, PageResult, Visit, ok};
 use crate::domain::flattr::Standing;
 use crate::domain::identity::Platform;
-use crate::storage::{identities, likes, months, people, settlement};
+use crate::domain::time::Month;
+use crate::storage::identities::Object;
+use crate::storage::{self, Tx, identities, likes, months, people, settlement};
+
+/// Creators and posts on the front door, and flattrs among which the posts are looked for.
+const CREATORS: i64 = 8;
+const POSTS: usize = 8;
+const LATELY: i64 = 100;
 
 const STYLE: &str = include_str!("../templates/style.css");
 
@@ -46,14 +55,28 @@ struct Home {
     flattrs: String,
     patrons: String,
     claimed: String,
+    creators: Vec<CreatorRow>,
+    lately: Vec<PostLink>,
     /// The last month that was divided: its name, its commitment's address.
     last: Option<(String, String)>,
+}
+
+/// The posts that were flattred last in this month and the one before, each once, with its count.
+fn lately(tx: &mut Tx, month: Month) -> Result<Vec<(Object, i64)>, storage::Error> {
+    let mut posts: Vec<(Object, i64)> = Vec::new();
+    for object in likes::newest_public(tx, month.previous(), LATELY)? {
+        if posts.len() < POSTS && posts.iter().all(|(known, _)| known.id != object.id) {
+            let count = likes::count_for_object(tx, object.id)?;
+            posts.push((object, count));
+        }
+    }
+    Ok(posts)
 }
 
 #[get("/")]
 async fn get_home(visit: Visit) -> PageResult {
     let month = visit.month();
-    let (flattrs, patrons, claimed, last) = visit
+    let (flattrs, patrons, claimed, last, creators, lately) = visit
         .read(move |tx| {
             let counting = likes::count_by_standing(tx, month)?
                 .into_iter()
@@ -61,7 +84,8 @@ async fn get_home(visit: Visit) -> PageResult {
             let closed = months::months(tx)?.into_iter().rev().find(|row| row.commitment_digest.is_some());
             let closed = closed.map(|row| row.month()).transpose()?;
             let flattrs = counting.map_or(0, |(_, count)| count);
-            Ok((flattrs, people::count_patrons(tx)?, identities::count_claimed_here(tx)?, closed))
+            let (patrons, claimed) = (people::count_patrons(tx)?, identities::count_claimed_here(tx)?);
+            Ok((flattrs, patrons, claimed, closed, creators::listed(tx, "", CREATORS)?, lately(tx, month)?))
         })
         .await?;
     let bridges = &visit.state.bridges;
@@ -79,6 +103,8 @@ async fn get_home(visit: Visit) -> PageResult {
         flattrs: t.number(flattrs),
         patrons: t.number(patrons),
         claimed: t.number(claimed),
+        creators: creators.into_iter().map(|row| CreatorRow::new(&visit, row)).collect(),
+        lately: lately.iter().map(|(object, count)| PostLink::new(&visit, object, *count)).collect(),
         last: last.map(|month| (t.month(month), format!("/commitments/{month}"))),
     };
     ok(&page)

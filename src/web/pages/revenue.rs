@@ -11,6 +11,7 @@ use actix_web::{get, post};
 use askama::Template;
 
 use super::people::platform_label;
+use super::text::obligation::Obligation;
 use super::{Page, PageError, PageResult, Posted, Visit, html, redirect};
 use crate::domain::identity::ExternalId;
 use crate::domain::ledger::Account;
@@ -22,7 +23,8 @@ use crate::storage::bank::{self, Payout};
 use crate::storage::ledger::{self, Booking};
 use crate::storage::people::{self, Creator};
 use crate::storage::settlement::{self, ChannelRow, Statement, StatementLine};
-use crate::storage::{self, Tx};
+use crate::storage::{self, Tx, identities};
+use crate::web::error::WebError;
 
 pub fn routes(config: &mut ServiceConfig) {
     config.service(get_revenue).service(post_payout);
@@ -35,6 +37,8 @@ struct PromisedRow {
 
 struct LineRow {
     month: String,
+    /// Since when it waited, for shares that came with a later statement.
+    origin: Option<String>,
     host: String,
     account: String,
     flattrs: String,
@@ -77,13 +81,21 @@ struct RevenuePage {
     error: Option<String>,
 }
 
+/// A line of a peer's statement, with the handle of its account where the account is known.
+struct Line {
+    line: StatementLine,
+    statement: Statement,
+    channel: ChannelRow,
+    handle: Option<String>,
+}
+
 /// What the page is made of.
 struct Loaded {
     creator: Creator,
     available: Amount,
     on_its_way: Amount,
     promised: Vec<(String, Amount)>,
-    lines: Vec<(StatementLine, Statement, ChannelRow)>,
+    lines: Vec<Line>,
     bookings: Vec<Booking>,
     payouts: Vec<Payout>,
 }
@@ -101,11 +113,19 @@ fn load(tx: &mut Tx, visit: &Visit, creator: Creator) -> Result<Loaded, storage:
             promised.push((peer, balance.posted()));
         }
     }
+    let mut lines = Vec::new();
+    for (line, statement, channel) in settlement::lines_for_creator(tx, &instance.creator_uri(&creator.name))? {
+        let identity = match line.identity.parse::<ExternalId>() {
+            Ok(id) => identities::identity_by_external_id(tx, &id)?,
+            Err(_) => None,
+        };
+        lines.push(Line { line, statement, channel, handle: identity.map(|identity| identity.handle) });
+    }
     Ok(Loaded {
         available,
         on_its_way,
         promised,
-        lines: settlement::lines_for_creator(tx, &instance.creator_uri(&creator.name))?,
+        lines,
         bookings: ledger::bookings(tx, &Account::CreatorAvailable(creator.id), currency)?,
         payouts: bank::payouts_of(tx, creator.id)?,
         creator,
@@ -161,16 +181,20 @@ fn fill(page: &mut RevenuePage, visit: &Visit, loaded: &Loaded) -> Result<(), Pa
     for (host, amount) in &loaded.promised {
         page.promised.push(PromisedRow { host: host.clone(), amount: t.money(*amount) });
     }
-    for (line, statement, channel) in &loaded.lines {
+    for Line { line, statement, channel, handle } in &loaded.lines {
         let currency = channel.currency()?;
+        let owed = obligation(statement, channel, (line.units, line.paid_units), visit.now)?;
+        let origin = line.origin_month.as_deref().map(str::parse::<Month>).transpose();
+        let origin = origin.map_err(|_| storage::Error::corrupt("origin month of line", line.id))?;
         page.lines.push(LineRow {
             month: t.month(statement.month()?),
+            origin: origin.map(|month| t.revenue_origin(t.month(month))),
             host: host_of(&channel.debtor_uri).to_owned(),
-            account: account_label(&line.identity),
+            account: account_label(&line.identity, handle.as_deref()),
             flattrs: t.number(line.like_count),
             sum: t.money(Amount::from_units(line.units, currency)),
             paid: t.money(Amount::from_units(line.paid_units, currency)),
-            state: t.statement(&statement.state),
+            state: t.obligation(&owed),
         });
     }
     for ((month, kind), amount) in by_month(&loaded.bookings, currency)?.into_iter().rev() {
@@ -209,12 +233,35 @@ fn by_month(
     Ok(grouped)
 }
 
-/// `GitHub 1024025`, from `github:1024025`.
-fn account_label(identity: &str) -> String {
-    match identity.parse::<ExternalId>() {
-        Ok(id) => format!("{} {}", platform_label(id.platform().slug()), id.account()),
-        Err(_) => identity.to_owned(),
+/// `mira (GitHub)`; `GitHub 1024025`, from `github:1024025`, for an account that is not known here.
+fn account_label(identity: &str, handle: Option<&str>) -> String {
+    match (identity.parse::<ExternalId>(), handle) {
+        (Ok(id), Some(handle)) => format!("{handle} ({})", platform_label(id.platform().slug())),
+        (Ok(id), None) => format!("{} {}", platform_label(id.platform().slug()), id.account()),
+        (Err(_), _) => identity.to_owned(),
     }
+}
+
+/// A statement, or one line of it, as the texts see it.
+///
+/// - `units`: the sum, and what of it is paid.
+pub fn obligation(
+    statement: &Statement,
+    channel: &ChannelRow,
+    units: (i64, i64),
+    now: Timestamp,
+) -> Result<Obligation, storage::Error> {
+    let currency = channel.currency()?;
+    let (sum, paid) = units;
+    Ok(Obligation {
+        state: statement.state()?,
+        sum: Amount::from_units(sum, currency),
+        paid: Amount::from_units(paid, currency),
+        // Less than a cent cannot be paid, and less than the terms ask for need not be.
+        is_rest_small: statement.open_units() < channel.minimum_units.max(currency.units_per_minor()),
+        due_at: Timestamp::from_micros(statement.due_at),
+        now,
+    })
 }
 
 #[get("/me/revenue")]
@@ -258,10 +305,22 @@ async fn post_payout(mut posted: Posted) -> PageResult {
             let error = t.payout_below(t.money(available), t.money(minimum));
             revenue_page(visit, StatusCode::CONFLICT, Some((typed, error))).await
         }
-        Err(PayOutError::NoSuchCreator(_)) => Err(PageError::new(403, "you have claimed no account yet")),
+        Err(PayOutError::NoSuchCreator(_)) => Err(PageError::new(403, t.revenue_no_creator())),
         Err(other) => {
             tracing::error!("a payout was refused: {other}");
-            Err(PageError::new(500, "the payout could not be requested"))
+            Err(WebError::new(500, "the payout could not be requested").into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_named_by_its_handle_where_it_is_known() {
+        assert_eq!(account_label("github:9007199254740997", Some("oskar")), "oskar (GitHub)");
+        assert_eq!(account_label("github:9007199254740997", None), "GitHub 9007199254740997");
+        assert_eq!(account_label("something else", None), "something else");
     }
 }

@@ -20,7 +20,9 @@ async fn a_wrong_budget_is_shown_again_with_its_reason() {
         ("0", "An amount must be above zero."),
         (nines.as_str(), "too large"),
         ("abc\"><script>", "This is not an amount. Write it as 12.50."),
-        ("12,5", "This is not an amount."),
+        ("12,5", "without separators of thousands"),
+        ("5,001", "cents behind a point: 1234.50."),
+        ("1,234.56", "without separators of thousands"),
         ("", "This is not an amount."),
         ("2.0000001", "at most six decimal places"),
         ("1.99", "€1.99 is below the minimum of €2.00."),
@@ -35,9 +37,16 @@ async fn a_wrong_budget_is_shown_again_with_its_reason() {
         }
     }
     ana.get(&app, "/me").await.shows("€10.00");
-    assert_eq!(ana.post(&app, "/me/budget", &[("budget", "1,234.56")]).await.location(), "/me?done=budget");
+    assert_eq!(ana.post(&app, "/me/budget", &[("budget", "1234.56")]).await.location(), "/me?done=budget");
     ana.get(&app, "/me?done=budget").await.shows("€1,234.56");
-    ana.get(&app, "/me?lang=fr").await.shows("1\u{202f}234,56\u{a0}€");
+    // The field holds what can be sent back as it is.
+    ana.get(&app, "/me").await.shows("value=\"1234.56\"");
+    let page = ana.get(&app, "/me?lang=fr").await;
+    page.shows("1\u{202f}234,56\u{a0}€");
+    page.shows("value=\"1234,56\"");
+    let reply = ana.post(&app, "/me/budget", &[("budget", "1 234,56")]).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    reply.shows("sans séparateurs de milliers");
     assert_eq!(ana.post(&app, "/me/budget", &[("budget", "7,50")]).await.location(), "/me?done=budget");
     ana.get(&app, "/me").await.shows("7,50\u{a0}€");
 }

@@ -22,6 +22,7 @@ use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::time::{Month, Timestamp};
 use crate::federation::Node;
+use crate::flows::claim;
 use crate::flows::close_month::{self, Close, Progress};
 use crate::flows::flattr::{self, PatronLike};
 use crate::flows::fund::{self, Movement};
@@ -75,14 +76,18 @@ impl Site {
         &self.node.instance.base_url
     }
 
-    /// A patron with an account since `since`, a budget of ten euros and a password.
+    /// A patron with an account since `since`, a budget of ten euros and a password, who gives in their own name.
     pub async fn patron(&self, name: &str, is_operator: bool, since: Timestamp) -> PatronId {
+        self.register(name, is_operator, true, since).await
+    }
+
+    pub async fn register(&self, name: &str, is_operator: bool, is_public: bool, since: Timestamp) -> PatronId {
         let (instance, owned) = (self.node.instance.clone(), name.to_owned());
         let patron = self
             .node
             .write(move |tx| {
                 let budget = Amount::from_units(10_000_000, Currency::EUR);
-                let registration = Registration { name: owned.clone(), budget, is_public: true, is_operator };
+                let registration = Registration { name: owned.clone(), budget, is_public, is_operator };
                 register::register(tx, &instance, &registration, since)
             })
             .await
@@ -169,6 +174,18 @@ impl Site {
                 }
             }
         }
+    }
+
+    /// An account on GitHub that a login has proved to be theirs.
+    pub async fn claimed(&self, name: &str, account: &str) {
+        let (login, instance, now) = (self.login_of(name).await, self.node.instance.clone(), self.node.now());
+        let (identity, token) = (ExternalId::new(Platform::GitHub, account).unwrap(), format!("token-{name}"));
+        let begun = self.node.write(move |tx| {
+            let begun = claim::begin(tx, &instance, login, &identity, &token, now)?;
+            storage::identities::set_claim_state(tx, begun.id, "verified", Some(now))?;
+            Ok::<_, claim::ClaimError>(())
+        });
+        begun.await.unwrap();
     }
 
     /// A link with which a login sets its password.

@@ -1,7 +1,13 @@
 //! What pages show, to whom, and in which form.
 
+use actix_web::http::Method;
+use actix_web::{App, HttpServer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use super::*;
-use crate::flows::claim;
+use crate::federation::library;
+use crate::tests::postgres::TestDatabase;
 
 /// A site with something on every page, and hostile texts in it.
 async fn filled() -> (Site, Month) {
@@ -29,8 +35,9 @@ async fn filled() -> (Site, Month) {
     (site, month)
 }
 
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 11] = [
     "/",
+    "/creators",
     "/about",
     "/@ana",
     "/users/ana",
@@ -86,11 +93,11 @@ async fn every_page_is_whole_in_both_languages() {
     let app = app!(site);
     let (visitor, ana, olga) =
         (Browser::default(), Browser::signed_in(&app, "ana").await, Browser::signed_in(&app, "olga").await);
-    let closed = format!("/me/history/{month}");
+    let (closed, committed) = (format!("/me/history/{month}"), format!("/commitments/{month}"));
     let mine: Vec<&str> = MINE.into_iter().chain([closed.as_str()]).collect();
     for lang in ["fr", "en"] {
         let ask = |path: &str| format!("{path}?lang={lang}");
-        for path in PUBLIC {
+        for path in PUBLIC.into_iter().chain([committed.as_str()]) {
             check_page(path, lang, &visitor.get(&app, &ask(path)).await);
         }
         for path in &mine {
@@ -162,6 +169,11 @@ async fn only_operators_see_the_operators_pages() {
         let reply = ana.get(&app, path).await;
         assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path}");
         reply.hides("olga");
+        reply.shows("Only operators may see this.");
+        let reply = ana.get(&app, &format!("{path}?lang=fr")).await;
+        reply.shows("Réservé aux opérateurs.");
+        reply.hides("operators");
+        ana.get(&app, "/?lang=en").await;
         assert_eq!(Browser::default().get(&app, path).await.status, StatusCode::SEE_OTHER, "{path}");
     }
     assert_eq!(ana.post(&app, "/admin/journal/verify", &[]).await.status, StatusCode::FORBIDDEN);
@@ -178,4 +190,106 @@ async fn the_stylesheet_is_cached_and_not_sent_twice() {
     assert_eq!(first.header("cache-control"), "public, max-age=3600");
     let again = TestRequest::get().uri("/style.css").insert_header(("if-none-match", first.header("etag")));
     assert_eq!(visitor.send(&app, again).await.status, StatusCode::NOT_MODIFIED);
+}
+
+#[actix_web::test]
+async fn a_commitment_is_a_page_for_people_and_a_document_for_servers() {
+    let (site, month) = filled().await;
+    let app = app!(site);
+    let visitor = Browser::default();
+    let path = format!("/commitments/{month}");
+    let document = visitor.send(&app, TestRequest::get().uri(&path)).await;
+    assert!(document.header("content-type").starts_with("application/activity+json"));
+    assert_eq!(document.header("vary"), "Accept");
+    let document: serde_json::Value = serde_json::from_str(&document.body).unwrap();
+    let page = visitor.get(&app, &path).await;
+    page.shows(document["totals"][0]["root"].as_str().unwrap());
+    page.shows("€10.00");
+    page.shows(document["id"].as_str().unwrap());
+    for never in ["/commitments/2001-01", "/commitments/never"] {
+        assert_eq!(visitor.get(&app, never).await.status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[actix_web::test]
+async fn the_front_door_names_claimed_creators_and_what_is_given_publicly() {
+    front_door(Site::new().await).await;
+    if let Some(database) = TestDatabase::create() {
+        front_door(Site::on(19_997, &[("database.url", &database.url)]).await).await;
+    }
+}
+
+async fn front_door(site: Site) {
+    let now = site.node.now();
+    let (ana, ben) = (site.patron("ana", false, now).await, site.register("ben", false, false, now).await);
+    for name in ["mira", "noor", "oskar"] {
+        site.patron(name, false, now).await;
+    }
+    site.register("quiet", false, false, now).await;
+    let maps = site.post("1", "mira-maps", "77", "maps").await;
+    let secret = site.post("2", "noor-nets", "78", "given in secret").await;
+    let unclaimed = site.post("3", "oskar", "79", "nobody's yet").await;
+    let quiet = site.post("4", "quiet", "80", "of an unnamed creator").await;
+    for (name, account) in [("mira", "1"), ("noor", "2"), ("quiet", "4")] {
+        site.claimed(name, account).await;
+    }
+    for object in [&maps, &unclaimed] {
+        site.flattr(ana, object, now).await;
+    }
+    for object in [&maps, &secret, &quiet] {
+        site.flattr(ben, object, now).await;
+    }
+    let app = app!(site);
+    let visitor = Browser::default();
+    let page = visitor.get(&app, "/").await;
+    page.shows("href=\"/creators/mira\"");
+    page.shows("mira-maps on GitHub");
+    page.shows("href=\"/bridge/github/objects/77\">maps</a> <span class=\"meta\">GitHub · 2 flattrs");
+    for hidden in ["given in secret", "nobody", "unnamed", "/creators/quiet", "/creators/oskar", "/creators/ana"] {
+        page.hides(hidden);
+    }
+    let page = visitor.get(&app, "/creators").await;
+    page.shows("href=\"/creators/mira\"");
+    page.shows("href=\"/creators/noor\"");
+    page.hides("/creators/quiet");
+    let page = visitor.get(&app, "/creators?after=mira").await;
+    page.hides("href=\"/creators/mira\"");
+    page.shows("href=\"/creators/noor\"");
+    page.shows("First creators");
+}
+
+#[actix_web::test]
+async fn a_head_is_answered_like_a_get() {
+    let (site, _) = filled().await;
+    let app = app!(site);
+    let visitor = Browser::default();
+    for path in PUBLIC.into_iter().chain(["/.well-known/nodeinfo", "/style.css", "/users/ana/outbox", "/nothing"]) {
+        for accept in ["text/html", "application/activity+json"] {
+            let ask = |method| TestRequest::default().method(method).uri(path).insert_header(("accept", accept));
+            let get = visitor.send(&app, ask(Method::GET)).await;
+            let head = visitor.send(&app, ask(Method::HEAD)).await;
+            assert_eq!((head.status, head.header("content-type")), (get.status, get.header("content-type")), "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_head_has_no_body_on_the_wire() {
+    let site = Site::new().await;
+    let state = actix_web::web::Data::new(library::federation(&site.node).await.unwrap());
+    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(crate::web::routes));
+    let server = server.workers(1).bind(("127.0.0.1", 0)).unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request = b"HEAD /about HTTP/1.1\r\nhost: here\r\naccept: text/html\r\nconnection: close\r\n\r\n";
+    socket.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+    let length = answer.lines().find_map(|line| line.strip_prefix("content-length: "));
+    assert!(length.is_some_and(|length| length.parse::<usize>().unwrap() > 1_000), "{answer}");
+    handle.stop(false).await;
 }

@@ -1,6 +1,7 @@
 //! Who gets in, and which forms are believed.
 
 use super::*;
+use crate::console::{Command, execute};
 
 fn session(browser: &Browser) -> Option<String> {
     browser.cookie("fedflattr_session")
@@ -159,4 +160,29 @@ async fn signing_in_leads_back_to_our_own_pages_only() {
         let fields = [("name", "ana"), ("password", PASSWORD), ("next", next)];
         assert_eq!(browser.post(&app, "/sign-in", &fields).await.location(), target);
     }
+}
+
+#[actix_web::test]
+async fn the_operator_makes_a_new_link_that_ends_sessions_and_older_links() {
+    let site = Site::new().await;
+    site.patron("ana", false, site.node.now()).await;
+    let federation = crate::federation::library::federation(&site.node).await.unwrap();
+    let app = app!(site);
+    let old = Browser::signed_in(&app, "ana").await;
+    let replaced = site.setup_link("ana").await;
+    let made = execute(&federation, Command::UserPassword { name: "ana".to_owned() }).await.unwrap();
+    let link = made.data["setup_link"].as_str().unwrap().strip_prefix(site.base()).unwrap().to_owned();
+    assert_eq!(old.get(&app, "/me").await.location(), "/sign-in?next=%2Fme");
+    let browser = Browser::default();
+    let gone = browser.get(&app, &replaced).await;
+    assert_eq!(gone.status, StatusCode::GONE);
+    gone.shows("fedflattr user password NAME");
+    let page = browser.get(&app, &link).await;
+    // For password managers: a field, not a hidden value.
+    page.shows("<input type=\"text\" class=\"hidden\" name=\"username\" value=\"ana\" autocomplete=\"username\"");
+    let reply = browser.post(&app, &link, &[("username", "ben"), ("password", "another long sentence")]).await;
+    assert_eq!(reply.location(), "/me?done=password");
+    browser.get(&app, "/me").await.shows("Signed in as ana");
+    let refused = execute(&federation, Command::UserPassword { name: "nobody".to_owned() }).await;
+    assert_eq!(refused.unwrap_err().0, "there is no `nobody` who may sign in");
 }

@@ -1,7 +1,8 @@
 //! Numbers, amounts and dates as people of a language write and type them.
 //!
 //! Owns that an amount is shown to the last unit that it has, never rounded, and that a typed amount is read in the
-//! reader's own notation or refused: nothing is guessed. Dates are absolute and in UTC, as the books are.
+//! reader's own notation or refused: nothing is guessed. Dates are absolute and in UTC, as the books are. What French
+//! does to words that meet (an elision, a space before a colon) is here too.
 
 use std::borrow::Borrow;
 
@@ -93,6 +94,15 @@ impl Text {
         }
     }
 
+    /// `1234.56` or `1234,56`: an amount as it stands in an input field, in the form in which it is read back.
+    pub fn typed(&self, amount: impl Borrow<Amount>) -> String {
+        let plain = amount.borrow().to_plain();
+        match self.0 {
+            Lang::En => plain,
+            Lang::Fr => plain.replace('.', ","),
+        }
+    }
+
     /// A part of a whole in hundredths of a percent: `2.5%` or `2,5 %`.
     pub fn percent(&self, basis_points: u32) -> String {
         let (whole, hundredths) = (basis_points / 100, basis_points % 100);
@@ -133,6 +143,31 @@ impl Text {
         let text = month.borrow().to_string();
         format!("{} {}", month_name(self.0, &text[5..7]), &text[..4])
     }
+
+    /// `of July 2013`, `de juillet 2013`, `d’août 2013`.
+    pub fn of_month(&self, month: impl Borrow<Month>) -> String {
+        self.of(self.month(month))
+    }
+
+    /// `of mira`, `de mira`, `d’oskar`. Whether French elides before an h is a matter of the word: it is left alone.
+    pub fn of(&self, word: impl std::fmt::Display) -> String {
+        let word = word.to_string();
+        let is_vowel = |c: char| "aàâäeéèêëiîïoôöuùûü".contains(c);
+        let elides = word.chars().next().is_some_and(|first| first.to_lowercase().all(is_vowel));
+        match self.0 {
+            Lang::En => format!("of {word}"),
+            Lang::Fr if elides => format!("d’{word}"),
+            Lang::Fr => format!("de {word}"),
+        }
+    }
+
+    /// The colon behind a label: French sets it off.
+    pub fn colon(&self) -> &'static str {
+        match self.0 {
+            Lang::En => ":",
+            Lang::Fr => "\u{a0}:",
+        }
+    }
 }
 
 fn month_name(lang: Lang, digits: &str) -> &'static str {
@@ -143,26 +178,36 @@ fn month_name(lang: Lang, digits: &str) -> &'static str {
     }
 }
 
-/// Reads an amount above zero as a person of this language types it.
-///
-/// - `text`: English `1,234.56`, French `1 234,56` or `1234.56`; a euro sign may stand beside it.
-/// - errors: as [`Amount::parse_positive`], quoting what was typed. A comma that could be read two ways is refused.
-pub fn read_amount(text: &str, lang: Lang, currency: Currency) -> Result<Amount, MoneyError> {
-    let typed = text.trim_matches(|c: char| c.is_whitespace() || c == '€');
-    let plain = match lang {
-        Lang::En if is_grouped(typed) => typed.replace(',', ""),
-        Lang::En => typed.to_owned(),
-        Lang::Fr => typed.replace([' ', NARROW_SPACE, NO_BREAK_SPACE], "").replace(',', "."),
-    };
-    Amount::parse_positive(&plain, currency)
+/// Why a typed amount is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    /// It has a separator that one person reads as cents and another as thousands.
+    #[error("`{0}` can be read in two ways")]
+    Separator(String),
+    #[error(transparent)]
+    Money(#[from] MoneyError),
 }
 
-/// Whether commas stand only where English puts them: before each three digits of the whole part.
-fn is_grouped(text: &str) -> bool {
-    let whole = text.split('.').next().unwrap_or_default();
-    let mut groups = whole.split(',');
-    let first = groups.next().unwrap_or_default();
-    whole.contains(',') && (1..=3).contains(&first.len()) && groups.all(|group| group.len() == 3)
+/// Reads an amount above zero as a person of this language types it.
+///
+/// - `text`: English `1234.56`, French `1234,56` or `1234.56`; a euro sign may stand beside it.
+/// - errors: separators of thousands, and in English any comma, are refused: `5,001` is five euros to one reader and five
+///   thousand to another. The rest as [`Amount::parse_positive`], quoting what was typed.
+pub fn read_amount(text: &str, lang: Lang, currency: Currency) -> Result<Amount, AmountError> {
+    let typed = text.trim_matches(|c: char| c.is_whitespace() || c == '€');
+    let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '.' | '\'' | '’');
+    let is_mark = |c: char| c == '.' || (c == ',' && lang == Lang::Fr);
+    let mut separators = typed.chars().filter(|c| is_separator(*c));
+    let is_plain = match (separators.next(), separators.next()) {
+        (None, _) => true,
+        (Some(mark), None) => is_mark(mark),
+        _ => false,
+    };
+    if !is_plain && typed.chars().all(|c| c.is_ascii_digit() || is_separator(c)) {
+        return Err(AmountError::Separator(typed.chars().take(40).collect()));
+    }
+    let plain = if lang == Lang::Fr { typed.replace(',', ".") } else { typed.to_owned() };
+    Ok(Amount::parse_positive(&plain, currency)?)
 }
 
 #[cfg(test)]
@@ -202,27 +247,56 @@ mod tests {
     }
 
     #[test]
+    fn french_elides_before_a_vowel() {
+        let of = |month: &str| FR.of_month(month.parse::<Month>().unwrap());
+        assert_eq!(of("2013-06"), "de juin 2013");
+        assert_eq!(of("2013-08"), "d’août 2013");
+        assert_eq!((of("2013-04"), of("2013-10")), ("d’avril 2013".into(), "d’octobre 2013".into()));
+        assert_eq!(
+            (FR.of("Oskar"), FR.of("Émile"), FR.of("mira")),
+            ("d’Oskar".into(), "d’Émile".into(), "de mira".into())
+        );
+        assert_eq!(EN.of("oskar"), "of oskar");
+    }
+
+    #[test]
     fn amounts_are_read_in_the_notation_of_the_reader() {
         let read = |text: &str, lang| read_amount(text, lang, Currency::EUR).map(Amount::units).ok();
         assert_eq!(read("12.50", Lang::En), Some(12_500_000));
-        assert_eq!(read("€1,234.56", Lang::En), Some(1_234_560_000));
-        assert_eq!(read("1,234", Lang::En), Some(1_234_000_000));
-        // Half a euro short or a thousand times too much: refused, not guessed.
-        assert_eq!(read("12,5", Lang::En), None);
+        assert_eq!(read("€1234.56", Lang::En), Some(1_234_560_000));
         assert_eq!(read("12,50", Lang::Fr), Some(12_500_000));
-        assert_eq!(read("1\u{202f}234,56\u{a0}€", Lang::Fr), Some(1_234_560_000));
-        for text in ["", "-5", "0", "abc", "1e3", "1.2.3", &"9".repeat(30)] {
-            assert_eq!(read(text, Lang::En), None, "{text}");
-            assert_eq!(read(text, Lang::Fr), None, "{text}");
+        assert_eq!(read("12.50", Lang::Fr), Some(12_500_000));
+        assert_eq!(read("1234,56\u{a0}€", Lang::Fr), Some(1_234_560_000));
+        for text in ["", "-5", "0", "abc", "1e3", "a,5", &"9".repeat(30)] {
+            for lang in Lang::ALL {
+                let refused = read_amount(text, lang, Currency::EUR);
+                assert!(matches!(refused, Err(AmountError::Money(_))), "{text}: {refused:?}");
+            }
         }
     }
 
     #[test]
-    fn what_is_shown_can_be_typed_back() {
-        for units in [2_000_000, 1_234_560_000, 999_999_999_990_000] {
+    fn an_amount_that_can_be_read_in_two_ways_is_refused() {
+        let is_refused = |text: &str, lang| {
+            let refused = read_amount(text, lang, Currency::EUR);
+            assert!(matches!(refused, Err(AmountError::Separator(_))), "{text}: {refused:?}");
+        };
+        // A thousand times too much, or too little.
+        for text in ["5,001", "5,00", "1,234.56", "1,234"] {
+            is_refused(text, Lang::En);
+        }
+        for text in ["1.234,56", "1 234,56", "1\u{202f}234,56\u{a0}€", "1'234", "1.234.567", "1,234,567"] {
+            is_refused(text, Lang::Fr);
+            is_refused(text, Lang::En);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_field_is_read_as_what_it_was() {
+        for units in [2_000_000, 1_234_560_000, 999_999_999_990_000, 5_001_000] {
             let amount = Amount::from_units(units, Currency::EUR);
             for text in [EN, FR] {
-                assert_eq!(read_amount(&text.money(amount), text.0, Currency::EUR), Ok(amount));
+                assert_eq!(read_amount(&text.typed(amount), text.0, Currency::EUR), Ok(amount));
             }
         }
     }

@@ -4,12 +4,13 @@
 //! translation does not compile. Numbers, amounts and dates are written by [`format`]. Must not know HTTP or storage.
 
 mod format;
+pub mod obligation;
 mod operator;
 mod patron;
 mod public;
 mod status;
 
-pub use format::read_amount;
+pub use format::{AmountError, read_amount};
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

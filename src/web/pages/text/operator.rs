@@ -44,6 +44,7 @@ catalogue! {
     admin_stage: "Stage", "Étape";
     admin_shares: "Shares", "Parts";
     admin_commitment: "Commitment", "Engagement";
+    admin_in_month(what, month): "{what}, {month}", "{what}, {month}";
     admin_no_months: "No month has passed its cut-off yet.", "Aucun mois n’a encore passé sa clôture.";
     admin_flattrs_by_standing: "Flattrs of the open month", "Flattrs du mois ouvert";
 

@@ -15,7 +15,7 @@ catalogue! {
 
     me_no_patron: "This account has no budget of its own.", "Ce compte n’a pas de budget propre.";
     me_balance: "Balance", "Solde";
-    me_balance_hint: "free to give or to take back", "libre d’être donné ou repris";
+    me_balance_hint: "yours, not reserved yet", "à vous, pas encore réservé";
     me_budget: "Monthly budget", "Budget mensuel";
     me_days_left: "Time left", "Temps restant";
     me_until(date): "until {date}", "jusqu’au {date}";
@@ -25,7 +25,7 @@ catalogue! {
     me_nothing_to_divide: "nothing to divide: the balance is empty", "rien à partager : le solde est vide";
     me_low_balance(balance, budget): "Your balance of {balance} is less than your budget of {budget}: only the balance would be divided. Pay in to give the full budget.",
         "Votre solde de {balance} est inférieur à votre budget de {budget} : seul le solde serait partagé. Versez de l’argent pour donner tout le budget.";
-    me_flattrs_title(month): "Flattrs of {month}", "Flattrs de {month}";
+    me_flattrs_title(of_month): "Flattrs {of_month}", "Flattrs {of_month}";
     me_no_flattrs: "Nothing yet. Like something on a connected platform, or press Flattr on a page here.",
         "Rien encore. Aimez quelque chose sur une plateforme connectée, ou appuyez sur Flattrer sur une page d’ici.";
     me_source: "Source", "Source";
@@ -48,6 +48,8 @@ catalogue! {
     budget_save: "Save the budget", "Enregistrer le budget";
     budget_below(asked, minimum): "{asked} is below the minimum of {minimum}.", "{asked} est inférieur au minimum de {minimum}.";
     amount_not_a_number(example): "This is not an amount. Write it as {example}.", "Ce n’est pas un montant. Écrivez-le ainsi : {example}.";
+    amount_separator(example): "Write the amount without separators of thousands, and cents behind a point: {example}.",
+        "Écrivez le montant sans séparateurs de milliers, et les centimes après une virgule ou un point : {example}.";
     amount_too_precise: "An amount has at most six decimal places.", "Un montant a au plus six décimales.";
     amount_out_of_range: "This amount is too large to be kept exactly.", "Ce montant est trop grand pour être gardé exactement.";
     amount_not_positive: "An amount must be above zero.", "Un montant doit être supérieur à zéro.";
@@ -80,7 +82,7 @@ catalogue! {
     history_movements: "Movements of your balance", "Mouvements de votre solde";
     history_no_movements: "Nothing has been booked yet.", "Rien n’a encore été comptabilisé.";
     history_booking: "What", "Quoi";
-    history_month_title(month): "Your {month}", "Votre mois de {month}";
+    history_month_title(of_month): "Your month {of_month}", "Votre mois {of_month}";
     history_not_divided: "The budget is reserved and not divided yet. There is nothing to do: it is divided on the 4th.",
         "Le budget est réservé et pas encore partagé. Rien à faire : il est partagé le 4.";
     history_no_shares: "There was no flattr that counted: the whole budget went back to your balance, without a fee.",
@@ -123,7 +125,7 @@ catalogue! {
     claim_begin: "Begin", "Commencer";
     claim_list: "Your claims", "Vos revendications";
     claim_none: "You have not claimed an account yet.", "Vous n’avez pas encore revendiqué de compte.";
-    claim_address_label(handle): "Put this address into the profile of {handle}", "Mettez cette adresse dans le profil de {handle}";
+    claim_address_label(of_handle): "Put this address into the profile {of_handle}", "Mettez cette adresse dans le profil {of_handle}";
     claim_address_hint(fields): "It is looked for in: {fields}. Once the proof is made, leave it there, so that other instances can check it too.",
         "Elle est cherchée dans : {fields}. Une fois la preuve faite, laissez-la, pour que d’autres instances puissent aussi la vérifier.";
     claim_check: "Check the profile now", "Vérifier le profil maintenant";
@@ -152,11 +154,13 @@ catalogue! {
     revenue_available_hint: "here, and yours to take out", "ici, et à vous de le retirer";
     revenue_on_its_way: "On its way to you", "En route vers vous";
     revenue_promised: "Promised", "Promis";
-    revenue_promised_hint: "agreed by other instances, paid from the 10th", "convenu par d’autres instances, payé à partir du 10";
+    revenue_promised_hint: "owed by other instances, not here yet", "dû par d’autres instances, pas encore ici";
     revenue_promised_by: "Promised by", "Promis par";
     revenue_nothing_promised: "No other instance owes you anything at the moment.", "Aucune autre instance ne vous doit rien pour le moment.";
     revenue_lines: "From other instances, month by month", "D’autres instances, mois par mois";
     revenue_no_lines: "No other instance has stated anything yet.", "Aucune autre instance n’a encore rien déclaré.";
+    revenue_origin(month): "held since {month}", "en attente depuis {month}";
+    revenue_no_creator: "You have not claimed an account yet.", "Vous n’avez pas encore revendiqué de compte.";
     revenue_sum: "Stated", "Déclaré";
     revenue_paid: "Paid", "Payé";
     revenue_booked: "What made up your available money", "Ce qui compose votre disponible";

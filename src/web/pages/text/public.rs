@@ -7,6 +7,7 @@ catalogue! {
     main_navigation: "Main", "Principale";
     account_navigation: "Your account", "Votre compte";
     language: "Language", "Langue";
+    creators: "Creators", "Créateurs";
     about: "About", "À propos";
     sign_in: "Sign in", "Se connecter";
     sign_out: "Sign out", "Se déconnecter";
@@ -49,9 +50,12 @@ catalogue! {
     home_creators_title: "Are you liked?", "Vous êtes aimé ?";
     home_creators_text: "If you publish on one of these platforms, flattrs may be waiting for you.",
         "Si vous publiez sur l’une de ces plateformes, des flattrs vous attendent peut-être.";
+    home_creators_here: "Creators here", "Créateurs ici";
+    home_all_creators: "All creators", "Tous les créateurs";
+    home_lately: "Flattred lately", "Flattré récemment";
     home_claim: "Claim your account", "Revendiquer votre compte";
 
-    about_title(name): "About {name}", "À propos de {name}";
+    about_title(name): "About {name}", "À propos : {name}";
     about_run_by: "Contact", "Contact";
     about_no_contact: "The operator has not given an address.", "L’opérateur n’a pas indiqué d’adresse.";
     about_fees: "Fees", "Frais";
@@ -89,6 +93,27 @@ catalogue! {
     patron_also_creator: "This person also receives flattrs.", "Cette personne reçoit aussi des flattrs.";
     handle_is(handle): "Fediverse address: {handle}", "Adresse dans le fédivers : {handle}";
 
+    creators_title: "Creators", "Créateurs";
+    creators_text: "They have proved that these accounts are theirs, and receive what is flattred there.",
+        "Ils ont prouvé que ces comptes sont les leurs et reçoivent ce qui y est flattré.";
+    creators_none: "Nobody here has claimed an account yet.", "Personne ici n’a encore revendiqué de compte.";
+    creators_account(handle, platform): "{handle} on {platform}", "{handle} sur {platform}";
+    creators_next: "Next creators", "Créateurs suivants";
+    creators_first: "First creators", "Premiers créateurs";
+
+    commitment_title(of_month): "Commitment {of_month}", "Engagement {of_month}";
+    commitment_text: "When a month is divided, the instance publishes this commitment and signs it. Its roots fix every flattr of the month with its share, without naming anybody: changing a single one afterwards would change the root. What other instances are told they are owed, and what each patron sees in the history, must lead to the same root.",
+        "Quand un mois est partagé, l’instance publie cet engagement et le signe. Ses racines fixent chaque flattr du mois avec sa part, sans nommer personne : en changer un seul après coup changerait la racine. Ce que l’on déclare devoir aux autres instances, et ce que chaque mécène voit dans son historique, doit mener à la même racine.";
+    commitment_by: "Signed by", "Signé par";
+    commitment_issued: "Issued", "Émis";
+    commitment_digest: "Digest", "Empreinte";
+    commitment_totals: "What it holds", "Ce qu’il contient";
+    commitment_sum: "Sum", "Somme";
+    commitment_root: "Root", "Racine";
+    commitment_empty: "Nothing was divided in this month.", "Rien n’a été partagé ce mois-ci.";
+    commitment_document: "The signed document, for checking it yourself, is at the same address for programs:",
+        "Le document signé, à vérifier vous-même, est à la même adresse pour les programmes :";
+
     creator_title(name): "{name}, creator", "{name}, créateur";
     creator_accounts: "Accounts that are proved to be theirs", "Comptes dont la preuve est faite";
     creator_none: "No account is proved yet.", "Aucune preuve n’est encore faite pour un compte.";
@@ -112,7 +137,7 @@ catalogue! {
         "Personne ici n’a encore flattré {handle} sur {platform}.";
     unknown_title(handle): "{handle}", "{handle}";
 
-    object_by(name): "by {name}", "de {name}";
+    object_by(name): "by {name}", "par {name}";
     object_author_unknown: "The author is not known here. A share for this post waits until it is.",
         "L’auteur n’est pas connu ici. Une part pour cette publication attend jusqu’à ce qu’il le soit.";
     object_on_platform(platform): "See it on {platform}", "La voir sur {platform}";
@@ -159,13 +184,21 @@ catalogue! {
         "Le mot de passe doit avoir au moins {count} caractères.";
     setup_too_long: "The password is too long.", "Le mot de passe est trop long.";
     setup_is_name: "The password must not be the name.", "Le mot de passe ne doit pas être le nom.";
-    setup_gone: "This link has been used or has expired. Ask the operator for a new one.",
-        "Ce lien a été utilisé ou a expiré. Demandez-en un nouveau à l’opérateur.";
+    setup_gone: "This link has been used, replaced or has expired. Ask the operator for a new one (fedflattr user password NAME).",
+        "Ce lien a été utilisé, remplacé ou a expiré. Demandez-en un nouveau à l’opérateur (fedflattr user password NOM).";
 
     error_400: "This request cannot be understood", "Cette demande n’est pas compréhensible";
     error_403: "This is not allowed", "Ceci n’est pas permis";
-    error_403_text: "You are not allowed to see this, or the form was open for too long. Go back, reload the page and try again.",
-        "Vous n’avez pas accès à cette page, ou le formulaire est resté ouvert trop longtemps. Revenez, rechargez la page et réessayez.";
+    error_403_text: "If you came here by a form, go back, reload the page and try again.",
+        "Si vous venez d’un formulaire, revenez, rechargez la page et réessayez.";
+    only_operators: "Only operators may see this.", "Réservé aux opérateurs.";
+    form_not_ours: "The form was not sent by a page of ours, or it is out of date.",
+        "Le formulaire n’a pas été envoyé par une de nos pages, ou il est périmé.";
+    form_kind: "Forms are sent as application/x-www-form-urlencoded.",
+        "Les formulaires s’envoient en application/x-www-form-urlencoded.";
+    form_too_large: "This form is too large or was cut off.", "Ce formulaire est trop grand ou a été coupé.";
+    account_gone: "This account is gone.", "Ce compte a disparu.";
+    platform_unknown: "There is no such platform.", "Cette plateforme n’existe pas.";
     error_404: "There is nothing here", "Il n’y a rien ici";
     error_404_text: "The address is wrong, or what was here is gone.", "L’adresse est fausse, ou ce qui était ici a disparu.";
     error_410: "This is gone", "Ceci a disparu";

@@ -5,7 +5,7 @@
 use super::{Lang, Text};
 
 impl Text {
-    fn pick(&self, en: &'static str, fr: &'static str) -> String {
+    pub(super) fn pick(&self, en: &'static str, fr: &'static str) -> String {
         match self.0 {
             Lang::En => en.to_owned(),
             Lang::Fr => fr.to_owned(),
@@ -35,13 +35,14 @@ impl Text {
         }
     }
 
-    /// What became of a share: what happened, and what happens next.
+    /// What became of a share: what happened, and what happens next. What became of one that is stated to an instance
+    /// is in [`super::obligation`].
     pub fn outcome(&self, code: &str) -> String {
         match code {
             "paid" => self.pick("With the creator. Done.", "Chez le créateur. Terminé."),
             "stated" => self.pick(
-                "Owed to the creator’s instance, which is paid on the 10th. Nothing to do.",
-                "Dû à l’instance du créateur, payée le 10. Rien à faire.",
+                "Set aside for the creator’s instance, which is told when the month is closed. Nothing to do.",
+                "Mise de côté pour l’instance du créateur, qui l’apprend à la clôture du mois. Rien à faire.",
             ),
             "held" => self.pick("Waits for the creator; still yours.", "Attend le créateur ; toujours à vous."),
             "released" => {
@@ -79,21 +80,6 @@ impl Text {
         }
     }
 
-    /// How a statement between instances stands.
-    pub fn statement(&self, code: &str) -> String {
-        match code {
-            "offered" => self.pick("offered, not accepted yet", "proposé, pas encore accepté"),
-            "bound" => self.pick("accepted in time", "accepté à temps"),
-            "agreed" => self.pick("agreed, to be paid on the 10th", "convenu, à payer le 10"),
-            "paying" => self.pick("payment announced", "paiement annoncé"),
-            "settled" => self.pick("settled", "réglé"),
-            "voided" => self.pick("void: the shares wait again", "annulé : les parts attendent à nouveau"),
-            "overdue" => self.pick("overdue", "en retard"),
-            "defaulted" => self.pick("in default", "en défaut"),
-            other => other.to_owned(),
-        }
-    }
-
     /// Where a payout is, and what happens next.
     pub fn payout(&self, code: &str) -> String {
         match code {
@@ -127,6 +113,33 @@ impl Text {
             "payout_reserved" => self.pick("payout requested", "paiement demandé"),
             "payout_sent" => self.pick("paid out", "payé"),
             "payout_returned" => self.pick("payout came back", "paiement revenu"),
+            other => other.to_owned(),
+        }
+    }
+
+    /// How we stand with another instance.
+    pub fn peer_state(&self, code: &str) -> String {
+        match code {
+            "added" => self.pick("added", "ajoutée"),
+            "seen" => self.pick("offered terms; not added", "a proposé un accord ; pas ajoutée"),
+            other => other.to_owned(),
+        }
+    }
+
+    /// What two signed documents that contradict each other are.
+    pub fn evidence(&self, code: &str) -> String {
+        match code {
+            "equivocation" => self.pick("two messages under one number", "deux messages sous un même numéro"),
+            "two_commitments" => self.pick("two commitments for one month", "deux engagements pour un même mois"),
+            other => other.to_owned(),
+        }
+    }
+
+    /// A field of a profile in which a platform shows an address.
+    pub fn profile_field(&self, code: &str) -> String {
+        match code {
+            "blog" => self.pick("website", "site web"),
+            "bio" => self.pick("bio", "biographie"),
             other => other.to_owned(),
         }
     }
