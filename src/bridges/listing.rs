@@ -185,18 +185,7 @@ mod tests {
     }
 
     pub(super) fn item(number: u32, at: i64) -> LikeItem {
-        let post = Post {
-            id: object(number),
-            kind: PostKind::Repository,
-            owner: None,
-            owner_handle: None,
-            title: number.to_string(),
-            url: String::new(),
-            description: None,
-            thumbnail_url: None,
-            published: None,
-            licence: None,
-        };
+        let post = Post::new(object(number), PostKind::Repository, number.to_string(), "");
         LikeItem { post, liked_at: Some(Timestamp::from_seconds(at)) }
     }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::model::{Missing, UserKind, World};
+use super::model::{Missing, PostKind, UserKind, World};
 use super::reply::{Reply, Request};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
@@ -59,10 +59,17 @@ pub struct ScenarioPost {
     pub id: Option<String>,
     /// The post that it hangs below, by id or `handle/name`.
     pub parent: Option<String>,
+    /// What is usual on the platform when absent.
+    pub kind: Option<PostKind>,
+    pub title: Option<String>,
     pub description: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
     pub licence: Option<String>,
     #[serde(default)]
     pub is_private: bool,
+    #[serde(default)]
+    pub is_sensitive: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,7 +183,14 @@ pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
             wanted.parent.map(|parent| world.post(platform, &parent).map(|post| post.id.clone())).transpose()?;
         let post = world.add_post(platform, &wanted.owner, &wanted.name)?;
         post.id = wanted.id.unwrap_or_else(|| post.id.clone());
+        if parent.is_some() && post.kind == PostKind::Repository {
+            post.kind = PostKind::Release;
+        }
+        post.kind = wanted.kind.unwrap_or(post.kind);
         post.parent = parent;
+        post.title = wanted.title;
+        post.tags = wanted.tags;
+        post.is_sensitive = wanted.is_sensitive;
         post.description = wanted.description;
         post.licence = wanted.licence;
         post.is_private = wanted.is_private;

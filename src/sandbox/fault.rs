@@ -41,6 +41,13 @@ pub enum Kind {
     WrongContentType,
     /// The token is refused; the next request works again.
     ExpiredToken,
+    RevokedToken,
+    MissingScope,
+    PaymentRequired,
+    /// The platform thinks that our clock is wrong.
+    ClockSkew,
+    /// The platform has closed.
+    DeadPlatform,
 }
 
 const fn default_retry_after() -> u64 {
@@ -54,11 +61,23 @@ pub enum Limit {
     Secondary { seconds: u64 },
 }
 
+/// A refusal that each platform words in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    ExpiredToken,
+    RevokedToken,
+    MissingScope,
+    PaymentRequired,
+    ClockSkew,
+    DeadPlatform,
+}
+
 /// What a fault does to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     None,
     Limit(Limit),
+    Refuse(Refusal),
     Replace(Reply),
     Wait(Duration),
     Truncate,
@@ -73,7 +92,7 @@ impl Effect {
             Effect::Truncate => reply.body.truncate(reply.body.len() / 2),
             Effect::BreakJson => reply.body = b"{\"message\": oops}".to_vec(),
             Effect::ContentType(name) => reply.header("content-type", *name),
-            Effect::None | Effect::Limit(_) | Effect::Replace(_) | Effect::Wait(_) => {}
+            Effect::None | Effect::Limit(_) | Effect::Refuse(_) | Effect::Replace(_) | Effect::Wait(_) => {}
         }
         reply
     }
@@ -149,9 +168,12 @@ fn effect(kind: Kind) -> Effect {
         Kind::BadJson => Effect::BreakJson,
         Kind::HtmlErrorPage => Effect::Replace(Reply::html(200, "<!DOCTYPE html><html>We will be right back</html>")),
         Kind::WrongContentType => Effect::ContentType("text/plain"),
-        Kind::ExpiredToken => {
-            Effect::Replace(Reply::json(401, &serde_json::json!({ "message": "The token has expired" })))
-        }
+        Kind::ExpiredToken => Effect::Refuse(Refusal::ExpiredToken),
+        Kind::RevokedToken => Effect::Refuse(Refusal::RevokedToken),
+        Kind::MissingScope => Effect::Refuse(Refusal::MissingScope),
+        Kind::PaymentRequired => Effect::Refuse(Refusal::PaymentRequired),
+        Kind::ClockSkew => Effect::Refuse(Refusal::ClockSkew),
+        Kind::DeadPlatform => Effect::Refuse(Refusal::DeadPlatform),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::bridges::error::Error;
 use crate::bridges::http::{Header, Http, HttpReply};
 use crate::bridges::reference::ParsedRef;
 use crate::bridges::value::{
-    Access, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Secret, Who,
+    Access, Credential, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Secret, Who,
 };
 use crate::domain::identity::{ObjectRef, Platform};
 
@@ -115,7 +115,7 @@ impl GitHub {
         Ok(Some(Cursor::new(self.ours(link, "the next page")?)))
     }
 
-    fn headers(&self, accept: &str, access: &Access, etag: Option<&str>) -> Vec<Header> {
+    fn headers(&self, accept: &str, access: &Access, etag: Option<&str>) -> Result<Vec<Header>, Error> {
         let mut headers = vec![
             Header::new("accept", accept),
             Header::new("user-agent", self.config.user_agent.as_str()),
@@ -123,7 +123,10 @@ impl GitHub {
         ];
         let token = match access {
             Access::Instance => self.config.token.as_ref(),
-            Access::User(token) => Some(token),
+            Access::User(Credential::Bearer(token)) => Some(token),
+            Access::User(Credential::Signed { .. }) => {
+                return Err(Error::unsupported("GitHub takes no signed requests"));
+            }
         };
         if let Some(token) = token {
             headers.push(Header::new("authorization", format!("Bearer {}", token.reveal())));
@@ -131,12 +134,12 @@ impl GitHub {
         if let Some(etag) = etag {
             headers.push(Header::new("if-none-match", etag));
         }
-        headers
+        Ok(headers)
     }
 
     /// Asks, follows redirects inside the base, and turns failing statuses into errors.
     async fn fetch(&self, mut url: Url, accept: &str, access: &Access, etag: Option<&str>) -> Result<Fetched, Error> {
-        let headers = self.headers(accept, access, etag);
+        let headers = self.headers(accept, access, etag)?;
         for _ in 0..=REDIRECTS_MAX {
             let reply = self.http.get(&url, &headers).await?;
             match reply.status {
@@ -250,8 +253,15 @@ impl LiveApi for GitHub {
         })
     }
 
-    async fn post(&self, object: &ObjectRef, access: &Access) -> Result<Post, Error> {
-        let post = self.repository_at(&["repositories", repository_number(object)?], access).await?;
+    async fn post(&self, object: &ObjectRef, hint_url: Option<&str>, access: &Access) -> Result<Post, Error> {
+        let post = match (release_number(object), hint_url) {
+            // GitHub has no way to ask for a release without its repository, which only the address tells.
+            (Some(_), Some(hint)) => {
+                let reference = address::parse(hint).map_err(|error| Error::unsupported(error.to_string()))?;
+                self.resolve(&reference, access).await?
+            }
+            _ => self.repository_at(&["repositories", repository_number(object)?], access).await?,
+        };
         if post.id == *object {
             Ok(post)
         } else {
@@ -278,6 +288,11 @@ fn repository_number(object: &ObjectRef) -> Result<&str, Error> {
     } else {
         Err(Error::unsupported(format!("{object} is not the number of a repository on {PLATFORM}")))
     }
+}
+
+fn release_number(object: &ObjectRef) -> Option<&str> {
+    let number = object.object().strip_prefix("release-")?;
+    (object.platform() == PLATFORM && wire::is_id(number)).then_some(number)
 }
 
 fn checked_number(account: &str) -> Result<&str, Error> {

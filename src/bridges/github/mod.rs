@@ -13,7 +13,7 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-use super::{Bridge, Capabilities, ExportFile, LikeOrder, LiveApi, ParsedRef, ReferenceError, SignIn};
+use super::{Bridge, Capabilities, ExportFile, LikeOrder, LiveApi, ParsedRef, ReferenceError, SignIn, SignInApi};
 use crate::domain::identity::Platform;
 
 pub use client::{Config, GitHub};
@@ -47,11 +47,19 @@ impl Bridge for GitHub {
         url::parse(text)
     }
 
+    fn profile_url(&self, handle: &str) -> String {
+        format!("https://github.com/{handle}")
+    }
+
     fn live(&self) -> Option<&dyn LiveApi> {
         Some(self)
     }
 
     fn export(&self) -> Option<&dyn ExportFile> {
+        None
+    }
+
+    fn sign_in(&self) -> Option<&dyn SignInApi> {
         None
     }
 }

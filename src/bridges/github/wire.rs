@@ -249,34 +249,29 @@ fn number_in_node_id(node_id: &str) -> Option<String> {
 
 fn repository_post(repo: WireRepo) -> Result<Post, Error> {
     let owner = repo.owner.as_ref().map(|owner| ExternalId::new(PLATFORM, &owner.id.0)).transpose()?;
+    let id = ObjectRef::new(PLATFORM, &repo.id.0)?;
     Ok(Post {
-        id: ObjectRef::new(PLATFORM, &repo.id.0)?,
-        kind: PostKind::Repository,
         owner,
         owner_handle: repo.owner.map(|owner| owner.login),
-        title: repo.full_name,
-        url: repo.html_url,
         description: described(repo.description),
-        thumbnail_url: None,
         published: repo.created_at.as_deref().map(time).transpose()?,
         // GitHub writes NOASSERTION for a licence file that it does not recognise: not a licence that we could name.
         licence: repo.license.and_then(|licence| licence.spdx_id).filter(|spdx| spdx != "NOASSERTION"),
+        ..Post::new(id, PostKind::Repository, repo.full_name, repo.html_url)
     })
 }
 
 fn release_post(release: WireRelease, repository: Option<&Post>) -> Result<Post, Error> {
     let owner_in_url = release.html_url.split('/').nth(3).filter(|owner| !owner.is_empty()).map(str::to_owned);
+    let id = ObjectRef::new(PLATFORM, &format!("release-{}", release.id.0))?;
+    let title = written(release.name).unwrap_or(release.tag_name);
     Ok(Post {
-        id: ObjectRef::new(PLATFORM, &format!("release-{}", release.id.0))?,
-        kind: PostKind::Release,
         owner: repository.and_then(|repository| repository.owner.clone()),
         owner_handle: repository.and_then(|repository| repository.owner_handle.clone()).or(owner_in_url),
-        title: written(release.name).unwrap_or(release.tag_name),
-        url: release.html_url,
         description: described(release.body),
-        thumbnail_url: None,
         published: release.published_at.as_deref().map(time).transpose()?,
         licence: repository.and_then(|repository| repository.licence.clone()),
+        ..Post::new(id, PostKind::Release, title, release.html_url)
     })
 }
 

@@ -55,7 +55,7 @@ pub async fn read_likes(node: &Node, connection: Connection) -> Result<connect::
         Unlikes::Certain(gone) => known.iter().filter(|(object, _)| gone.contains(object)).map(|(_, id)| *id).collect(),
         Unlikes::Unknown | Unlikes::ReadAgain => Vec::new(),
     };
-    let look = look_of(&first, unliked, seen_at, interval);
+    let look = look_of(node, &first, unliked, seen_at, interval);
     let (instance, id) = (node.instance.clone(), connection.id);
     let changed = node.write(move |tx| connect::apply(tx, &instance, id, &look)).await?;
     tracing::info!(
@@ -66,10 +66,16 @@ pub async fn read_likes(node: &Node, connection: Connection) -> Result<connect::
     Ok(changed)
 }
 
-fn look_of(pass: &Pass, unliked: Vec<crate::domain::id::ObjectId>, seen_at: Timestamp, interval: Duration) -> Look {
+fn look_of(
+    node: &Node,
+    pass: &Pass,
+    unliked: Vec<crate::domain::id::ObjectId>,
+    seen_at: Timestamp,
+    interval: Duration,
+) -> Look {
     let mut likes = Vec::with_capacity(pass.items.len());
     for item in &pass.items {
-        likes.push((seen_post(&item.post), item.liked_at));
+        likes.push((seen_post(node, &item.post), item.liked_at));
     }
     let error = match &pass.end {
         PassEnd::Failed(error) => Some(error.to_string()),

@@ -73,16 +73,20 @@ pub async fn look_up(node: &Node, platform: Platform, who: &Who) -> Result<(Prof
 
 /// Stores what a platform said of one post.
 pub async fn note_post(node: &Node, post: &Post) -> Result<crate::domain::id::ObjectId, JobError> {
-    let (instance, seen, now) = (node.instance.clone(), seen_post(post), node.now());
+    let (instance, seen, now) = (node.instance.clone(), seen_post(node, post), node.now());
     Ok(node.write(move |tx| notice::post(tx, &instance, &seen, now)).await?.id)
 }
 
 /// A post as the flows take it. Its author is known by the stable id, or not at all.
-fn seen_post(post: &Post) -> SeenPost {
+fn seen_post(node: &Node, post: &Post) -> SeenPost {
     let owner = post.owner.clone().map(|external_id| {
         let handle = post.owner_handle.clone().unwrap_or_else(|| external_id.account().to_owned());
         SeenIdentity {
-            profile_url: profile_url(external_id.platform(), &handle),
+            profile_url: node
+                .bridges
+                .get(external_id.platform())
+                .map(|bridge| bridge.profile_url(&handle))
+                .unwrap_or_default(),
             display_name: handle.clone(),
             handle,
             external_id,
@@ -96,14 +100,6 @@ fn seen_post(post: &Post) -> SeenPost {
         title: post.title.clone(),
         url: post.url.clone(),
         published_at: post.published,
-    }
-}
-
-/// Where people find an account of which only the handle is known.
-fn profile_url(platform: Platform, handle: &str) -> String {
-    match platform {
-        Platform::GitHub => format!("https://github.com/{handle}"),
-        _ => String::new(),
     }
 }
 
