@@ -21,6 +21,7 @@ pub mod listing;
 pub mod reference;
 pub mod sign_in;
 pub mod value;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::io::Read;

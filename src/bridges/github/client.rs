@@ -17,6 +17,7 @@ use crate::bridges::reference::ParsedRef;
 use crate::bridges::value::{
     Access, Credential, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Secret, Who,
 };
+use crate::bridges::wire::is_decimal_id;
 use crate::domain::identity::{ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::GitHub;
@@ -283,7 +284,7 @@ impl LiveApi for GitHub {
 /// The number of a repository. A release id names no repository, and GitHub has no way to ask for a release without
 /// one.
 fn repository_number(object: &ObjectRef) -> Result<&str, Error> {
-    if object.platform() == PLATFORM && wire::is_id(object.object()) {
+    if object.platform() == PLATFORM && is_decimal_id(object.object()) {
         Ok(object.object())
     } else {
         Err(Error::unsupported(format!("{object} is not the number of a repository on {PLATFORM}")))
@@ -292,11 +293,11 @@ fn repository_number(object: &ObjectRef) -> Result<&str, Error> {
 
 fn release_number(object: &ObjectRef) -> Option<&str> {
     let number = object.object().strip_prefix("release-")?;
-    (object.platform() == PLATFORM && wire::is_id(number)).then_some(number)
+    (object.platform() == PLATFORM && is_decimal_id(number)).then_some(number)
 }
 
 fn checked_number(account: &str) -> Result<&str, Error> {
-    let is_id = wire::is_id(account);
+    let is_id = is_decimal_id(account);
     if is_id { Ok(account) } else { Err(Error::unsupported(format!("`{account}` is not an account number"))) }
 }
 

@@ -11,6 +11,7 @@ use crate::bridges::decode::{
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
 use crate::bridges::value::ActorKind;
+use crate::bridges::wire::Listed;
 use crate::domain::identity::Platform;
 
 pub const DECODER: Decoder = Decoder { platform: Platform::GitHub, kinds: KINDS, read: decode };
@@ -73,7 +74,7 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
     })
 }
 
-fn list<T>(found: wire::Listed<T>, shown: fn(&T) -> Value) -> Value {
+fn list<T>(found: Listed<T>, shown: fn(&T) -> Value) -> Value {
     json!({ "items": found.items.iter().map(shown).collect::<Vec<_>>(), "unreadable": found.unreadable })
 }
 
