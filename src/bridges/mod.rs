@@ -18,6 +18,8 @@ pub mod error;
 pub mod github;
 pub mod http;
 pub mod listing;
+pub mod oauth1;
+pub mod oauth2;
 pub mod reference;
 pub mod sign_in;
 pub mod value;

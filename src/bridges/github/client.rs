@@ -13,6 +13,7 @@ use super::{PAGE_SIZE, error, url as address, wire};
 use crate::bridges::LiveApi;
 use crate::bridges::error::Error;
 use crate::bridges::http::{Header, Http, HttpReply};
+use crate::bridges::oauth2::{ClientAuth, OAuth2Config, OAuth2Door};
 use crate::bridges::reference::ParsedRef;
 use crate::bridges::value::{
     Access, Credential, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Secret, Who,
@@ -37,12 +38,30 @@ pub struct Config {
     pub token: Option<Secret>,
     /// GitHub refuses requests without one, and asks that it names whom to write to.
     pub user_agent: String,
+    /// As which app people sign in; without it the door is closed.
+    pub app: Option<App>,
+}
+
+/// An OAuth app of the operator's.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// `https://github.com/login/oauth/`, or the sandbox.
+    pub auth_url: Url,
+    pub client_id: String,
+    pub client_secret: Secret,
 }
 
 /// The connector; cheap to share.
 pub struct GitHub {
     config: Config,
     http: Arc<dyn Http>,
+    pub(super) door: Option<OAuth2Door>,
+}
+
+fn below(url: &Url, segment: &str) -> Url {
+    let mut url = url.clone();
+    url.path_segments_mut().expect("an http address has a path").pop_if_empty().push(segment);
+    url
 }
 
 /// A successful reply to a conditional request.
@@ -58,7 +77,23 @@ impl GitHub {
             let path = format!("{}/", config.base_url.path());
             config.base_url.set_path(&path);
         }
-        GitHub { config, http }
+        let door = config.app.as_ref().map(|app| {
+            // Public stars need no scope: to know who somebody is, nothing has to be granted.
+            let config = OAuth2Config {
+                auth_url: below(&app.auth_url, "authorize"),
+                token_url: below(&app.auth_url, "access_token"),
+                client_id: app.client_id.clone(),
+                client_secret: Some(app.client_secret.clone()),
+                scopes: Vec::new(),
+                scope_separator: ',',
+                uses_pkce: true,
+                client_auth: ClientAuth::Body,
+                extra: Vec::new(),
+                user_agent: config.user_agent.clone(),
+            };
+            OAuth2Door::new(config, Arc::clone(&http))
+        });
+        GitHub { config, http, door }
     }
 
     /// Who stars a repository, one page; the way to see the likes of a claimed creator's work at once.

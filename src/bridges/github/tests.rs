@@ -183,6 +183,7 @@ fn github(script: &Arc<Script>) -> GitHub {
         base_url: Url::parse("https://api.example/v3").unwrap(),
         token: Some(Secret::new("instance-token")),
         user_agent: "fedflattr-test (+https://node.example)".into(),
+        app: None,
     };
     GitHub::new(config, script.clone())
 }

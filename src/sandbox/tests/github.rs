@@ -27,7 +27,7 @@ const CLAIM: &str = "https://node.example/claim/7f3a9c";
 
 fn bridge_over(sandbox: &Sandbox, http: Arc<dyn Http>) -> GitHub {
     let base_url = Url::parse(&sandbox.base_url(GITHUB)).unwrap();
-    GitHub::new(Config { base_url, token: None, user_agent: "fedflattr-test".into() }, http)
+    GitHub::new(Config { base_url, token: None, user_agent: "fedflattr-test".into(), app: None }, http)
 }
 
 fn bridge(sandbox: &Sandbox) -> GitHub {
