@@ -12,6 +12,7 @@
 //! production run the same connector code. Read next: [`value`], [`listing`], then [`github`] as the reference
 //! connector.
 
+pub mod archive;
 pub mod backlink;
 pub mod decode;
 pub mod error;
@@ -22,6 +23,7 @@ pub mod oauth1;
 pub mod oauth2;
 pub mod reference;
 pub mod sign_in;
+pub mod stream;
 pub mod value;
 pub mod wire;
 
