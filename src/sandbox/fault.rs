@@ -35,6 +35,8 @@ pub enum Kind {
     /// The second half of the body is missing, and the length says so: only the JSON betrays it.
     TruncateBody,
     BadJson,
+    /// The last item of a list is something else.
+    DamagedItem,
     /// A friendly page with status 200.
     HtmlErrorPage,
     /// The right body under the wrong name.
@@ -82,6 +84,7 @@ pub enum Effect {
     Wait(Duration),
     Truncate,
     BreakJson,
+    DamageItem,
     ContentType(&'static str),
 }
 
@@ -91,6 +94,14 @@ impl Effect {
         match self {
             Effect::Truncate => reply.body.truncate(reply.body.len() / 2),
             Effect::BreakJson => reply.body = b"{\"message\": oops}".to_vec(),
+            Effect::DamageItem => {
+                if let Ok(mut items) = serde_json::from_slice::<Vec<serde_json::Value>>(&reply.body)
+                    && let Some(last) = items.last_mut()
+                {
+                    *last = serde_json::json!({ "damaged": true });
+                    reply.body = serde_json::Value::Array(items).to_string().into_bytes();
+                }
+            }
             Effect::ContentType(name) => reply.header("content-type", *name),
             Effect::None | Effect::Limit(_) | Effect::Refuse(_) | Effect::Replace(_) | Effect::Wait(_) => {}
         }
@@ -166,6 +177,7 @@ fn effect(kind: Kind) -> Effect {
         Kind::Slow { ms } => Effect::Wait(Duration::from_millis(ms)),
         Kind::TruncateBody => Effect::Truncate,
         Kind::BadJson => Effect::BreakJson,
+        Kind::DamagedItem => Effect::DamageItem,
         Kind::HtmlErrorPage => Effect::Replace(Reply::html(200, "<!DOCTYPE html><html>We will be right back</html>")),
         Kind::WrongContentType => Effect::ContentType("text/plain"),
         Kind::ExpiredToken => Effect::Refuse(Refusal::ExpiredToken),
