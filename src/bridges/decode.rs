@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 
 use super::error::Error;
 use super::github;
-use super::value::{LikeItem, Liker, Post, Profile, Quota};
+use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
 
 /// A kind of file that [`decode`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +19,25 @@ pub struct KindInfo {
     pub description: &'static str,
 }
 
+/// How the files of one platform are read.
+#[derive(Clone, Copy)]
+pub struct Decoder {
+    pub platform: Platform,
+    pub kinds: &'static [KindInfo],
+    /// Reads a file of one of `kinds`; others are refused before.
+    pub read: fn(&str, &[u8]) -> Result<Value, Error>,
+}
+
+/// One line for each platform. A decoder needs no configuration, so these work for bridges that are switched off.
+const DECODERS: &[Decoder] = &[github::decode::DECODER];
+
+fn decoder(platform: Platform) -> Option<&'static Decoder> {
+    DECODERS.iter().find(|decoder| decoder.platform == platform)
+}
+
 /// The kinds of file that are known of a platform; empty when its connector reads none.
 pub fn kinds(platform: Platform) -> &'static [KindInfo] {
-    match platform {
-        Platform::GitHub => github::decode::KINDS,
-        _ => &[],
-    }
+    decoder(platform).map_or(&[], |decoder| decoder.kinds)
 }
 
 /// Reads a reply or a recorded exchange of a platform with the production decoder.
@@ -33,13 +46,12 @@ pub fn kinds(platform: Platform) -> &'static [KindInfo] {
 /// - errors: [`Error::Unsupported`] for an unknown kind; the class of the error when the file is a reply that reports
 ///   one; [`Error::Malformed`] when it is not what `kind` says.
 pub fn decode(platform: Platform, kind: &str, bytes: &[u8]) -> Result<Value, Error> {
-    if !kinds(platform).iter().any(|known| known.name == kind) {
-        let known: Vec<&str> = kinds(platform).iter().map(|known| known.name).collect();
-        return Err(Error::unsupported(format!("{platform} has no kind `{kind}`; it has: {}", known.join(", "))));
-    }
-    match platform {
-        Platform::GitHub => github::decode::decode(kind, bytes),
-        _ => unreachable!("a platform without kinds was refused above"),
+    match decoder(platform) {
+        Some(decoder) if decoder.kinds.iter().any(|known| known.name == kind) => (decoder.read)(kind, bytes),
+        _ => {
+            let known: Vec<&str> = kinds(platform).iter().map(|known| known.name).collect();
+            Err(Error::unsupported(format!("{platform} has no kind `{kind}`; it has: {}", known.join(", "))))
+        }
     }
 }
 
@@ -61,8 +73,9 @@ pub(crate) fn profile_json(profile: &Profile) -> Value {
     })
 }
 
+/// A post; of what only some platforms have, only what this one has.
 pub(crate) fn post_json(post: &Post) -> Value {
-    json!({
+    let mut shown = json!({
         "id": post.id.to_string(),
         "kind": post.kind.as_str(),
         "owner": post.owner.as_ref().map(ToString::to_string),
@@ -73,7 +86,38 @@ pub(crate) fn post_json(post: &Post) -> Value {
         "thumbnail_url": post.thumbnail_url,
         "published": time(post.published),
         "licence": post.licence,
-    })
+    });
+    if !post.attachments.is_empty() {
+        shown["attachments"] = post.attachments.iter().map(media_json).collect();
+    }
+    if !post.tags.is_empty() {
+        shown["tags"] = json!(post.tags);
+    }
+    if post.is_sensitive {
+        shown["is_sensitive"] = Value::Bool(true);
+    }
+    if let Some(duration) = post.duration {
+        shown["duration_seconds"] = json!(duration.as_secs_f64());
+    }
+    if let Some(alias) = &post.alias_url {
+        shown["alias_url"] = json!(alias);
+    }
+    shown
+}
+
+fn media_json(media: &Media) -> Value {
+    let mut shown = json!({ "kind": media.kind.as_str(), "url": media.url });
+    for (name, text) in [("media_type", &media.media_type), ("alt", &media.alt), ("poster", &media.poster)] {
+        if let Some(text) = text {
+            shown[name] = json!(text);
+        }
+    }
+    for (name, pixels) in [("width", media.width), ("height", media.height)] {
+        if let Some(pixels) = pixels {
+            shown[name] = json!(pixels);
+        }
+    }
+    shown
 }
 
 pub(crate) fn like_json(item: &LikeItem) -> Value {
@@ -106,5 +150,16 @@ mod tests {
         assert_eq!(error.class(), "unsupported");
         assert!(error.message().contains("starred"), "{error}");
         assert_eq!(decode(Platform::Fediverse, "user", b"{}").unwrap_err().class(), "unsupported");
+    }
+
+    #[test]
+    fn no_platform_has_two_decoders_and_no_decoder_two_kinds_of_one_name() {
+        for (place, decoder) in DECODERS.iter().enumerate() {
+            assert!(DECODERS[..place].iter().all(|other| other.platform != decoder.platform), "{}", decoder.platform);
+            for (place, kind) in decoder.kinds.iter().enumerate() {
+                let is_new = decoder.kinds[..place].iter().all(|other| other.name != kind.name);
+                assert!(is_new, "{} {}", decoder.platform, kind.name);
+            }
+        }
     }
 }

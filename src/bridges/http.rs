@@ -31,6 +31,54 @@ impl Header {
     }
 }
 
+/// What is done at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Method {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// A request. Its headers, its body and the query of its address may hold tokens, so `Debug` shows none of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    pub method: Method,
+    pub url: Url,
+    pub headers: Vec<Header>,
+    pub body: Option<Vec<u8>>,
+}
+
+impl HttpRequest {
+    pub fn get(url: Url, headers: Vec<Header>) -> HttpRequest {
+        HttpRequest { method: Method::Get, url, headers, body: None }
+    }
+
+    /// A POST of form fields, `application/x-www-form-urlencoded`.
+    pub fn form(url: Url, mut headers: Vec<Header>, fields: &[(&str, &str)]) -> HttpRequest {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        headers.push(Header::new("content-type", "application/x-www-form-urlencoded"));
+        HttpRequest { method: Method::Post, url, headers, body: Some(body.into_bytes()) }
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpRequest({} {})", self.method.as_str(), self.url.host_str().unwrap_or("no host"))
+    }
+}
+
 /// What came back, whatever its status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpReply {
@@ -92,7 +140,12 @@ impl From<HttpFailure> for Error {
 /// A client that keeps the contract of this module.
 #[async_trait]
 pub trait Http: Send + Sync {
-    async fn get(&self, url: &Url, headers: &[Header]) -> Result<HttpReply, HttpFailure>;
+    /// Sends one request and reads its whole reply. A redirect is a reply like any other.
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure>;
+
+    async fn get(&self, url: &Url, headers: &[Header]) -> Result<HttpReply, HttpFailure> {
+        self.send(&HttpRequest::get(url.clone(), headers.to_vec())).await
+    }
 }
 
 /// A plain client that reaches loopback addresses only, so it can never become a way around the guarded one.
@@ -147,14 +200,25 @@ fn failure(error: reqwest::Error) -> HttpFailure {
 
 #[async_trait]
 impl Http for LoopbackHttp {
-    async fn get(&self, url: &Url, headers: &[Header]) -> Result<HttpReply, HttpFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
+        let url = &request.url;
         if !is_loopback(url) {
             return Err(HttpFailure::NotAllowed(url.host_str().unwrap_or("no host").to_owned()));
         }
-        let request = headers
-            .iter()
-            .fold(self.client.get(url.clone()), |request, header| request.header(header.name, header.value.as_str()));
-        let reply = request.send().await.map_err(failure)?;
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut sent = self.client.request(method, url.clone());
+        for header in &request.headers {
+            sent = sent.header(header.name, header.value.as_str());
+        }
+        if let Some(body) = &request.body {
+            sent = sent.body(body.clone());
+        }
+        let reply = sent.send().await.map_err(failure)?;
         let status = reply.status().as_u16();
         let headers = reply
             .headers()
@@ -183,6 +247,15 @@ mod tests {
             let refused = LoopbackHttp::new().get(&Url::parse(url).unwrap(), &[]).await;
             assert!(matches!(refused, Err(HttpFailure::NotAllowed(_))), "{url}");
         }
+    }
+
+    #[test]
+    fn a_request_in_debug_output_shows_no_token() {
+        let url = Url::parse("https://api.example/likes?access_token=16C7e42F").unwrap();
+        let headers = vec![Header::new("authorization", "Bearer 16C7e42F")];
+        let request = HttpRequest::form(url, headers, &[("client_secret", "16C7e42F")]);
+        assert_eq!(format!("{request:?}"), "HttpRequest(POST api.example)");
+        assert_eq!(request.body.as_deref(), Some(&b"client_secret=16C7e42F"[..]));
     }
 
     #[test]

@@ -7,6 +7,9 @@
 //! - a like taken back pulls items up, and one slips through between two pages. It is missing, though it still stands.
 //!
 //! The second looks exactly like an unlike. One pass over several pages is therefore never enough; see [`unlikes`].
+//!
+//! This is the model, over values: tests read whole listings with it. An instance reads page by page, because a pass may
+//! be interrupted for hours, and `flows::connect` keeps the same rule over stored rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,18 +188,7 @@ mod tests {
     }
 
     pub(super) fn item(number: u32, at: i64) -> LikeItem {
-        let post = Post {
-            id: object(number),
-            kind: PostKind::Repository,
-            owner: None,
-            owner_handle: None,
-            title: number.to_string(),
-            url: String::new(),
-            description: None,
-            thumbnail_url: None,
-            published: None,
-            licence: None,
-        };
+        let post = Post::new(object(number), PostKind::Repository, number.to_string(), "");
         LikeItem { post, liked_at: Some(Timestamp::from_seconds(at)) }
     }
 

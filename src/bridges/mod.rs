@@ -12,30 +12,39 @@
 //! production run the same connector code. Read next: [`value`], [`listing`], then [`github`] as the reference
 //! connector.
 
+pub mod archive;
 pub mod backlink;
 pub mod decode;
 pub mod error;
 pub mod github;
 pub mod http;
 pub mod listing;
+pub mod oauth1;
+pub mod oauth2;
 pub mod reference;
+pub mod sign_in;
+pub mod stream;
 pub mod value;
+pub mod wire;
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 pub use backlink::proves;
 pub use error::Error;
-pub use http::{Http, HttpFailure, HttpReply};
+pub use http::{Http, HttpFailure, HttpReply, HttpRequest};
 pub use reference::{ParsedRef, RefKind, ReferenceError};
+pub use sign_in::{Begun, Grant, SignInApi};
 pub use value::{
-    Access, ActorKind, Cursor, Exported, LikeItem, LikePage, Liker, LikesQuery, LikesReply, Post, PostKind, PostPage,
-    PostsOf, Profile, Quota, Secret, Who,
+    Access, ActorKind, Credential, Cursor, LikeItem, LikePage, Liker, LikesQuery, LikesReply, Media, MediaKind, Post,
+    PostKind, PostPage, PostsOf, Profile, Quota, Secret, Who,
 };
 
-use crate::domain::identity::Platform;
+use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 
 /// How people prove at the platform's own door who they are; `None` where that door is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +95,17 @@ pub trait Bridge: Send + Sync {
     /// Reads an address that a person pasted, without touching the network.
     fn parse_reference(&self, text: &str) -> Result<ParsedRef, ReferenceError>;
 
+    /// Where people find the account that bears a handle now.
+    fn profile_url(&self, handle: &str) -> String;
+
     /// The platform's API, where one is left. Present exactly when the capabilities list some likes or pages.
     fn live(&self) -> Option<&dyn LiveApi>;
 
     /// The reader of the platform's export file, where its layout is known.
     fn export(&self) -> Option<&dyn ExportFile>;
+
+    /// The platform's door, where it is open and this instance is known there.
+    fn sign_in(&self) -> Option<&dyn SignInApi>;
 }
 
 /// A platform's API. Each method is one question; paging is the caller's, by [`Cursor`], or [`listing::read`]'s.
@@ -108,19 +123,53 @@ pub trait LiveApi: Send + Sync {
     async fn posts(&self, of: &PostsOf, cursor: Option<&Cursor>, access: &Access) -> Result<PostPage, Error>;
 
     /// The post of a stable id, with its owner as of now.
-    async fn post(&self, object: &crate::domain::identity::ObjectRef, access: &Access) -> Result<Post, Error>;
+    ///
+    /// - `hint_url`: where the post was last seen. A platform that cannot ask for this post by id alone uses it, and
+    ///   believes what it finds there only when the ids agree.
+    async fn post(&self, object: &ObjectRef, hint_url: Option<&str>, access: &Access) -> Result<Post, Error>;
 
     /// The post that a pasted address names. Gives the same object id as every other way to the same post.
     async fn resolve(&self, reference: &ParsedRef, access: &Access) -> Result<Post, Error>;
 }
 
-/// A reader of a platform's export file. Pure: it is given bytes and returns values.
-pub trait ExportFile: Send + Sync {
-    /// Whether a member of the archive, or a bare file of this name, holds likes or names the archive's owner.
-    fn wants(&self, path: &str) -> bool;
+/// What a member of an export file is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// Names whose file it is.
+    Owner,
+    /// Holds likes.
+    Likes,
+    /// Is known and of no use in this form; the text says what to do, such as `HTML export: ask for JSON`.
+    Unreadable(&'static str),
+}
 
-    /// The likes in the wanted files, given as (path, bytes).
-    fn read(&self, files: &[(&str, &[u8])]) -> Result<Exported, Error>;
+/// Whose export file it is, as far as it tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportOwner {
+    pub id: Option<ExternalId>,
+    pub handle: Option<String>,
+}
+
+/// A reader of a platform's export file. Pure: it is given streams and hands out values. [`archive`] opens the file and
+/// keeps its bounds.
+pub trait ExportFile: Send + Sync {
+    /// What a member of the archive, or a bare file of this name, is; `None` when it is of no interest.
+    fn member(&self, path: &str) -> Option<Member>;
+
+    /// Reads a [`Member::Owner`].
+    fn owner(&self, path: &str, input: &mut dyn Read) -> Result<ExportOwner, Error>;
+
+    /// Reads a [`Member::Likes`] in constant memory. Each item that is whole JSON but no like is handed on as an error,
+    /// and the reading goes on.
+    ///
+    /// - `take`: breaks to stop early.
+    /// - errors: when the file ends in the middle or is something else.
+    fn likes(
+        &self,
+        path: &str,
+        input: &mut dyn Read,
+        take: &mut dyn FnMut(Result<LikeItem, Error>) -> ControlFlow<()>,
+    ) -> Result<(), Error>;
 }
 
 /// The bridges that are switched on in this instance. One that is off is absent.

@@ -4,6 +4,7 @@
 //! missing owner is missing, not guessed. None of these is a wire type; [`super::decode`] renders them for people.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::time::Timestamp;
@@ -96,6 +97,81 @@ pub struct Post {
     pub published: Option<Timestamp>,
     /// An SPDX identifier, a licence address or the platform's own word.
     pub licence: Option<String>,
+    /// Pictures, films and sounds of the post, in the order shown.
+    pub attachments: Vec<Media>,
+    /// Without `#`.
+    pub tags: Vec<String>,
+    /// Not for every eye, by the platform's or its author's word.
+    pub is_sensitive: bool,
+    /// How long a film or a sound plays.
+    pub duration: Option<Duration>,
+    /// Where the same work stands elsewhere, by the author's word: the original of a crosspost.
+    pub alias_url: Option<String>,
+}
+
+impl Post {
+    /// A post of which nothing else is known yet.
+    pub fn new(id: ObjectRef, kind: PostKind, title: impl Into<String>, url: impl Into<String>) -> Post {
+        Post {
+            id,
+            kind,
+            owner: None,
+            owner_handle: None,
+            title: title.into(),
+            url: url.into(),
+            description: None,
+            thumbnail_url: None,
+            published: None,
+            licence: None,
+            attachments: Vec::new(),
+            tags: Vec::new(),
+            is_sensitive: false,
+            duration: None,
+            alias_url: None,
+        }
+    }
+}
+
+/// What an attachment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    Image,
+    Video,
+    Audio,
+    /// A page that shows it, where the platform gives no file away.
+    Link,
+}
+
+impl MediaKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            MediaKind::Image => "image",
+            MediaKind::Video => "video",
+            MediaKind::Audio => "audio",
+            MediaKind::Link => "link",
+        }
+    }
+}
+
+/// A picture, film or sound of a post, where the platform keeps it. It is linked to, never copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    pub kind: MediaKind,
+    pub url: String,
+    pub media_type: Option<String>,
+    /// What is to be seen, for those who cannot.
+    pub alt: Option<String>,
+    /// Pixels.
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    /// A still of a film.
+    pub poster: Option<String>,
+}
+
+impl Media {
+    pub fn new(kind: MediaKind, url: impl Into<String>) -> Media {
+        Media { kind, url: url.into(), media_type: None, alt: None, width: None, height: None, poster: None }
+    }
 }
 
 /// One like of the account whose likes are read.
@@ -182,16 +258,6 @@ pub struct PostPage {
     pub quota: Quota,
 }
 
-/// What an export file holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exported {
-    /// Whose file it is, where it tells by stable id.
-    pub owner: Option<ExternalId>,
-    pub owner_handle: Option<String>,
-    pub items: Vec<LikeItem>,
-    pub unreadable: u32,
-}
-
 /// A token. It is never shown: not by `Debug`, not in an error, not in a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -218,8 +284,23 @@ impl fmt::Debug for Secret {
 pub enum Access {
     /// With the instance's own token if it has one, else with none.
     Instance,
-    /// With the token of a person who connected an account.
-    User(Secret),
+    /// With the credential of a person who connected an account.
+    User(Credential),
+}
+
+/// What a platform gave a person's consent as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// Whoever carries it is believed: OAuth 2.
+    Bearer(Secret),
+    /// Each request is signed with the secret: OAuth 1.0a.
+    Signed { token: Secret, secret: Secret },
+}
+
+impl Credential {
+    pub fn bearer(token: impl Into<String>) -> Credential {
+        Credential::Bearer(Secret::new(token))
+    }
 }
 
 /// An account to ask about.
@@ -276,9 +357,10 @@ mod tests {
 
     #[test]
     fn tokens_and_cursors_never_show_in_debug_output() {
-        let access = Access::User(Secret::new("gho_16C7e42F292c6912"));
+        let access = Access::User(Credential::bearer("gho_16C7e42F292c6912"));
+        let signed = Credential::Signed { token: Secret::new("16C7e"), secret: Secret::new("16C7f") };
         let cursor = Cursor::new("https://api.example/likes?access_token=16C7e42F292c6912");
-        let shown = format!("{access:?} {cursor:?}");
+        let shown = format!("{access:?} {signed:?} {cursor:?}");
         assert!(!shown.contains("16C7"), "{shown}");
     }
 }

@@ -42,10 +42,12 @@ impl Config {
         if server.bind.is_multicast() || server.bind == IpAddr::V4(Ipv4Addr::BROADCAST) {
             refuse("server.bind", format!("nothing can listen on `{}`: it is an address of many hosts", server.bind));
         }
-        let github = &self.bridge.github.base_url;
-        if !github.is_https() && !is_test && !is_this_machine(github) {
-            let reason = "must begin with https://, or the token would travel in the clear";
-            refuse("bridge.github.base_url", reason.to_owned());
+        let github = &self.bridge.github;
+        for (key, url) in [("bridge.github.base_url", &github.base_url), ("bridge.github.auth_url", &github.auth_url)] {
+            if !url.is_https() && !is_test && !is_this_machine(url) {
+                let reason = "must begin with https://, or the token would travel in the clear";
+                refuse(key, reason.to_owned());
+            }
         }
         if let Some(bank) = &self.rail.sandbox.base_url {
             if !server.domain.is_local() {

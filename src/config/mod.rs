@@ -25,6 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 pub use self::error::{ConfigError, Problem};
 pub use self::example::example;
@@ -38,6 +39,7 @@ pub use self::values::{Domain, Email, HttpUrl, Locale, LogFormat, LogLevel};
 use self::key::Key;
 use self::setting::{Reader, Shown, quoted};
 use self::sources::{Sources, all_keys};
+use crate::domain::identity::Platform;
 
 /// Everything that an operator may decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,19 @@ pub struct Config {
 pub struct Bridges {
     pub github: GitHub,
 }
+
+impl Bridges {
+    /// The time between two looks at an account there.
+    pub fn poll_interval(&self, platform: Platform) -> Duration {
+        Duration::from_secs(match platform {
+            Platform::GitHub => self.github.poll_interval_seconds,
+            _ => POLL_INTERVAL_SECONDS,
+        })
+    }
+}
+
+/// Between two looks on a platform whose section does not say.
+const POLL_INTERVAL_SECONDS: u64 = 3_600;
 
 /// One section for each way in which money moves.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -104,6 +104,12 @@ settings! {
         base_url: HttpUrl = "https://api.github.com";
         /// An access token. Without one GitHub answers 60 requests an hour, with one 5000.
         token: Option<Secret> = unset("ghp_example");
+        /// Where people sign in to prove that an account is theirs.
+        auth_url: HttpUrl = "https://github.com/login/oauth";
+        /// The client id of your OAuth app at GitHub. Without one nobody can sign in there.
+        client_id: String = "", within 0..=200;
+        /// The client secret of your OAuth app.
+        client_secret: Option<Secret> = unset("example");
         /// The time between two looks at a patron's stars, in seconds.
         poll_interval_seconds: u64 = 900, within 1..=86400;
     }

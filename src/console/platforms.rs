@@ -82,13 +82,14 @@ pub async fn find_object(federation: &Federation, target: &str) -> Result<Object
 pub async fn known_or_asked(node: &Node, object: ObjectRef) -> Result<ObjectId, Refused> {
     let wanted = object.clone();
     let known = node.db.read(move |tx| identities::object_by_ref(tx, &wanted)).await.map_err(refuse)?;
-    if let Some(known) = known.filter(|known| known.owner_id.is_some()) {
+    if let Some(known) = known.as_ref().filter(|known| known.owner_id.is_some()) {
         return Ok(known.id);
     }
+    let hint = known.map(|known| known.url).filter(|url| !url.is_empty());
     let bridge = node.bridges.get(object.platform()).cloned();
     let bridge = bridge.ok_or_else(|| Refused(format!("the bridge to {} is switched off", object.platform())))?;
     let live = bridge.live().ok_or_else(|| Refused("this platform cannot be asked".to_owned()))?;
-    let post = live.post(&object, &Access::Instance).await.map_err(refuse)?;
+    let post = live.post(&object, hint.as_deref(), &Access::Instance).await.map_err(refuse)?;
     jobs::note_post(node, &post).await.map_err(refuse)
 }
 

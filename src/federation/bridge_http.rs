@@ -1,16 +1,23 @@
 //! The guarded client, as bridges see it: every fetch of the product goes through one client.
 
 use async_trait::async_trait;
-use url::Url;
 
 use super::client::{ClientError, GuardedClient};
-use crate::bridges::http::{Header, Http, HttpFailure, HttpReply};
+use crate::bridges::http::{Http, HttpFailure, HttpReply, HttpRequest, Method};
 
 #[async_trait]
 impl Http for GuardedClient {
-    async fn get(&self, url: &Url, headers: &[Header]) -> Result<HttpReply, HttpFailure> {
-        let headers: Vec<(&str, String)> = headers.iter().map(|header| (header.name, header.value.clone())).collect();
-        match self.get_once(url, &headers).await {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
+        let headers: Vec<(&str, String)> =
+            request.headers.iter().map(|header| (header.name, header.value.clone())).collect();
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let body = request.body.clone().unwrap_or_default();
+        match self.exchange(method, &request.url, &headers, body).await {
             Ok(reply) => {
                 let text =
                     |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -256,6 +256,11 @@ fn bridges_of(config: &Config, client: &GuardedClient, instance: &Instance) -> R
             base_url: github.base_url.as_url().clone(),
             token: github.token.as_ref().map(|token| crate::bridges::Secret::new(token.expose())),
             user_agent: format!("fedflattr ({})", instance.base_url),
+            app: github.client_secret.as_ref().filter(|_| !github.client_id.is_empty()).map(|secret| github::App {
+                auth_url: github.auth_url.as_url().clone(),
+                client_id: github.client_id.clone(),
+                client_secret: crate::bridges::Secret::new(secret.expose()),
+            }),
         };
         registry = registry.with(Arc::new(GitHub::new(settings, Arc::new(client.clone()))));
     }

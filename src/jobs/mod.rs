@@ -14,7 +14,7 @@ use crate::federation::library::Federation;
 use crate::federation::{Node, delivery, inbox, outbox};
 use crate::storage;
 
-pub use bridges::{LookUpError, check_claim, look_up, note_post, read_likes};
+pub use bridges::{LookUpError, Turn, check_claim, look_up, note_post, read_due, read_likes};
 
 /// A failure of one kind of work; the others go on, and it is tried again in the next round.
 #[derive(Debug, thiserror::Error)]

@@ -3,15 +3,19 @@
 //! Owns the commands below `/_sim/`. All take and give JSON; a name that fits nothing is 404, a form that is not
 //! understood is 400. Users are named by id or handle, posts by id or `handle/name`.
 
+use std::io::{Cursor, Write};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use super::fault::Fault;
-use super::model::{Missing, UserKind, World};
-use super::reply::{Reply, Request};
+use super::model::{Missing, PostKind, UserKind, World};
+use super::reply::{Reply, Request, decoded as percent_decoded};
+use super::simulated;
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 
@@ -59,10 +63,17 @@ pub struct ScenarioPost {
     pub id: Option<String>,
     /// The post that it hangs below, by id or `handle/name`.
     pub parent: Option<String>,
+    /// What is usual on the platform when absent.
+    pub kind: Option<PostKind>,
+    pub title: Option<String>,
     pub description: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
     pub licence: Option<String>,
     #[serde(default)]
     pub is_private: bool,
+    #[serde(default)]
+    pub is_sensitive: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,6 +132,13 @@ struct DeleteCommand {
 
 /// Carries out one command.
 pub fn answer(world: &mut World, command: &str, request: &Request) -> Reply {
+    let wanted = command.strip_prefix("exports/").and_then(|path| path.strip_suffix(".zip")?.split_once('/'));
+    if let Some((platform, user)) = wanted.filter(|_| request.method == "GET") {
+        return match export(world, platform, user) {
+            Ok(bytes) => Reply { status: 200, body: bytes, ..Reply::default() },
+            Err(error) => Reply::json(404, &json!({ "error": error.to_string() })),
+        };
+    }
     match carry_out(world, command, request) {
         Ok(value) => Reply::json(200, &value),
         Err(error) => {
@@ -176,7 +194,14 @@ pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
             wanted.parent.map(|parent| world.post(platform, &parent).map(|post| post.id.clone())).transpose()?;
         let post = world.add_post(platform, &wanted.owner, &wanted.name)?;
         post.id = wanted.id.unwrap_or_else(|| post.id.clone());
+        if parent.is_some() && post.kind == PostKind::Repository {
+            post.kind = PostKind::Release;
+        }
+        post.kind = wanted.kind.unwrap_or(post.kind);
         post.parent = parent;
+        post.title = wanted.title;
+        post.tags = wanted.tags;
+        post.is_sensitive = wanted.is_sensitive;
         post.description = wanted.description;
         post.licence = wanted.licence;
         post.is_private = wanted.is_private;
@@ -190,6 +215,29 @@ pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
         world.tokens.insert((platform, wanted.token), user);
     }
     Ok(())
+}
+
+/// The export file of a user, as the platform would hand it out.
+///
+/// - `user`: by id or handle, as it stands in an address.
+pub fn export(world: &World, platform: &str, user: &str) -> Result<Vec<u8>, CommandError> {
+    let platform = platform_of(platform)?;
+    let user = percent_decoded(user);
+    let user = world.user(platform, &user)?.id.clone();
+    let members = match simulated(platform) {
+        Some(simulated) => simulated.export(world, &user)?,
+        None => Vec::new(),
+    };
+    if members.is_empty() {
+        return Err(Missing { what: "export file of", name: user, platform }.into());
+    }
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    for (path, bytes) in members {
+        writer.start_file(path, options).expect("an archive in memory takes every member");
+        writer.write_all(&bytes).expect("memory takes every byte");
+    }
+    Ok(writer.finish().expect("an archive in memory can be ended").into_inner())
 }
 
 fn clock(world: &mut World, command: ClockCommand) -> Result<(), CommandError> {

@@ -35,12 +35,21 @@ pub enum Kind {
     /// The second half of the body is missing, and the length says so: only the JSON betrays it.
     TruncateBody,
     BadJson,
+    /// The last item of a list is something else.
+    DamagedItem,
     /// A friendly page with status 200.
     HtmlErrorPage,
     /// The right body under the wrong name.
     WrongContentType,
     /// The token is refused; the next request works again.
     ExpiredToken,
+    RevokedToken,
+    MissingScope,
+    PaymentRequired,
+    /// The platform thinks that our clock is wrong.
+    ClockSkew,
+    /// The platform has closed.
+    DeadPlatform,
 }
 
 const fn default_retry_after() -> u64 {
@@ -54,15 +63,28 @@ pub enum Limit {
     Secondary { seconds: u64 },
 }
 
+/// A refusal that each platform words in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    ExpiredToken,
+    RevokedToken,
+    MissingScope,
+    PaymentRequired,
+    ClockSkew,
+    DeadPlatform,
+}
+
 /// What a fault does to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     None,
     Limit(Limit),
+    Refuse(Refusal),
     Replace(Reply),
     Wait(Duration),
     Truncate,
     BreakJson,
+    DamageItem,
     ContentType(&'static str),
 }
 
@@ -72,8 +94,16 @@ impl Effect {
         match self {
             Effect::Truncate => reply.body.truncate(reply.body.len() / 2),
             Effect::BreakJson => reply.body = b"{\"message\": oops}".to_vec(),
+            Effect::DamageItem => {
+                if let Ok(mut items) = serde_json::from_slice::<Vec<serde_json::Value>>(&reply.body)
+                    && let Some(last) = items.last_mut()
+                {
+                    *last = serde_json::json!({ "damaged": true });
+                    reply.body = serde_json::Value::Array(items).to_string().into_bytes();
+                }
+            }
             Effect::ContentType(name) => reply.header("content-type", *name),
-            Effect::None | Effect::Limit(_) | Effect::Replace(_) | Effect::Wait(_) => {}
+            Effect::None | Effect::Limit(_) | Effect::Refuse(_) | Effect::Replace(_) | Effect::Wait(_) => {}
         }
         reply
     }
@@ -147,11 +177,15 @@ fn effect(kind: Kind) -> Effect {
         Kind::Slow { ms } => Effect::Wait(Duration::from_millis(ms)),
         Kind::TruncateBody => Effect::Truncate,
         Kind::BadJson => Effect::BreakJson,
+        Kind::DamagedItem => Effect::DamageItem,
         Kind::HtmlErrorPage => Effect::Replace(Reply::html(200, "<!DOCTYPE html><html>We will be right back</html>")),
         Kind::WrongContentType => Effect::ContentType("text/plain"),
-        Kind::ExpiredToken => {
-            Effect::Replace(Reply::json(401, &serde_json::json!({ "message": "The token has expired" })))
-        }
+        Kind::ExpiredToken => Effect::Refuse(Refusal::ExpiredToken),
+        Kind::RevokedToken => Effect::Refuse(Refusal::RevokedToken),
+        Kind::MissingScope => Effect::Refuse(Refusal::MissingScope),
+        Kind::PaymentRequired => Effect::Refuse(Refusal::PaymentRequired),
+        Kind::ClockSkew => Effect::Refuse(Refusal::ClockSkew),
+        Kind::DeadPlatform => Effect::Refuse(Refusal::DeadPlatform),
     }
 }
 

@@ -13,7 +13,8 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use serde_json::{Value, json};
 
-use super::fault::Limit;
+use super::Simulated;
+use super::fault::{Limit, Refusal};
 use super::model::{Like, Post, Usage, User, World};
 use super::reply::{Reply, Request};
 use crate::domain::identity::Platform;
@@ -31,8 +32,35 @@ struct Caller {
     per_hour: u64,
 }
 
+/// GitHub in the table of platforms.
+pub struct GitHub;
+
+impl Simulated for GitHub {
+    fn platform(&self) -> Platform {
+        PLATFORM
+    }
+
+    fn answer(&self, world: &mut World, request: &Request) -> Reply {
+        answer(world, request)
+    }
+
+    fn limited(&self, world: &World, limit: Limit) -> Reply {
+        limited(world, limit)
+    }
+
+    fn refused(&self, _: &World, refusal: Refusal) -> Reply {
+        match refusal {
+            Refusal::ExpiredToken => problem(401, "The token has expired"),
+            Refusal::RevokedToken => problem(401, "Bad credentials"),
+            Refusal::MissingScope => problem(403, "Resource not accessible by integration"),
+            Refusal::PaymentRequired => problem(402, "Payment Required"),
+            Refusal::ClockSkew | Refusal::DeadPlatform => problem(410, "Gone"),
+        }
+    }
+}
+
 /// Answers one request; its path is below the prefix.
-pub fn answer(world: &mut World, request: &Request) -> Reply {
+fn answer(world: &mut World, request: &Request) -> Reply {
     if request.header("user-agent").is_none_or(str::is_empty) {
         return problem(
             403,
@@ -57,7 +85,7 @@ pub fn answer(world: &mut World, request: &Request) -> Reply {
 }
 
 /// The reply under a limit that a fault imposes.
-pub fn limited(world: &World, limit: Limit) -> Reply {
+fn limited(world: &World, limit: Limit) -> Reply {
     match limit {
         Limit::Primary { seconds } => {
             let resets_at = world.now.plus(Duration::from_secs(seconds));

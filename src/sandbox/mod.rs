@@ -4,7 +4,7 @@
 //! nothing from `bridges`, so that a misreading of ours shows up as a failing test instead of agreeing with itself. It
 //! listens on loopback only, since its tokens are no secrets.
 //!
-//! Each platform is a plain function from a request and the [`model::World`] to a reply, below a path prefix
+//! Each platform is a [`Simulated`]: from a request and the [`model::World`] to a reply, below a path prefix
 //! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`].
 //! An instance that serves people never starts it. Source: docs/bridges/README.md, "The sandbox".
 
@@ -25,9 +25,35 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
 use crate::domain::identity::Platform;
-use fault::Effect;
-use model::World;
+use fault::{Effect, Limit, Refusal};
+use model::{Missing, World};
 use reply::{Reply, Request};
+
+/// A platform in the sandbox.
+pub trait Simulated: Sync {
+    fn platform(&self) -> Platform;
+
+    /// Answers one request; its path is below the platform's prefix.
+    fn answer(&self, world: &mut World, request: &Request) -> Reply;
+
+    /// The reply under a limit that a fault imposes.
+    fn limited(&self, world: &World, limit: Limit) -> Reply;
+
+    /// The reply of a refusal that a fault imposes.
+    fn refused(&self, world: &World, refusal: Refusal) -> Reply;
+
+    /// The members of the export file of a user, as (path, bytes); empty where the platform has none.
+    fn export(&self, world: &World, user_id: &str) -> Result<Vec<(String, Vec<u8>)>, Missing> {
+        world.user(self.platform(), user_id).map(|_| Vec::new())
+    }
+}
+
+/// One line for each platform.
+const SIMULATED: &[&dyn Simulated] = &[&github::GitHub];
+
+pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
+    SIMULATED.iter().copied().find(|simulated| simulated.platform() == platform)
+}
 
 /// Largest request that is read; a scenario of a whole demo world is a few hundred kilobytes.
 const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -125,17 +151,18 @@ async fn answer(http: HttpRequest, body: web::Bytes, world: web::Data<SharedWorl
 }
 
 fn answer_as_platform(world: &mut World, request: &Request) -> (Reply, Effect) {
-    let Some((platform, below)) = platform_of(&request.path) else {
+    let Some((simulated, below)) = simulated_at(&request.path) else {
         return (Reply::json(404, &serde_json::json!({ "error": "no platform has this path" })), Effect::None);
     };
+    let platform = simulated.platform();
     let request = Request { path: below.to_owned(), base: format!("{}/{platform}", request.base), ..request.clone() };
     let effect = world.faults.take(platform, &request.path);
-    let reply = match (&effect, platform) {
+    let reply = match &effect {
         // A limit is refused before the platform does anything, so a PUT under it changes nothing.
-        (Effect::Limit(limit), Platform::GitHub) => github::limited(world, *limit),
-        (Effect::Replace(reply), _) => reply.clone(),
-        (_, Platform::GitHub) => github::answer(world, &request),
-        _ => unreachable!("only platforms with a handler have a path"),
+        Effect::Limit(limit) => simulated.limited(world, *limit),
+        Effect::Refuse(refusal) => simulated.refused(world, *refusal),
+        Effect::Replace(reply) => reply.clone(),
+        _ => simulated.answer(world, &request),
     };
     let mut reply = effect.spoil(reply);
     reply.header("date", model::http_date(world.now));
@@ -144,7 +171,8 @@ fn answer_as_platform(world: &mut World, request: &Request) -> (Reply, Effect) {
 }
 
 /// `/github/users/mira` is `/users/mira` on GitHub.
-fn platform_of(path: &str) -> Option<(Platform, &str)> {
-    let below = path.strip_prefix("/github")?;
-    below.starts_with('/').then_some((Platform::GitHub, below))
+fn simulated_at(path: &str) -> Option<(&'static dyn Simulated, &str)> {
+    let below = path.strip_prefix('/')?;
+    let (slug, _) = below.split_once('/')?;
+    Some((simulated(slug.parse().ok()?)?, &below[slug.len()..]))
 }

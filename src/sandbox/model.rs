@@ -27,6 +27,32 @@ pub enum UserKind {
     Bot,
 }
 
+/// What a post is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PostKind {
+    Text,
+    Image,
+    Video,
+    Audio,
+    Collection,
+    Repository,
+    Release,
+}
+
+impl PostKind {
+    /// What people mostly post there.
+    pub const fn usual_on(platform: Platform) -> PostKind {
+        match platform {
+            Platform::Twitter | Platform::AppNet | Platform::Fediverse => PostKind::Text,
+            Platform::Instagram | Platform::Flickr | Platform::FiveHundredPx => PostKind::Image,
+            Platform::Vimeo => PostKind::Video,
+            Platform::SoundCloud => PostKind::Audio,
+            Platform::GitHub => PostKind::Repository,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct User {
     pub platform: Platform,
@@ -43,15 +69,20 @@ pub struct User {
 pub struct Post {
     pub platform: Platform,
     pub id: String,
+    pub kind: PostKind,
     /// The id of the user who owns it.
     pub owner: String,
     /// The id of the post that it hangs below: the repository of a release.
     pub parent: Option<String>,
     /// The name in addresses: of a repository, or the tag of a release.
     pub name: String,
+    /// What people call it, where that is not its name.
+    pub title: Option<String>,
     pub description: Option<String>,
+    pub tags: Vec<String>,
     pub licence: Option<String>,
     pub is_private: bool,
+    pub is_sensitive: bool,
     pub created_at: Timestamp,
     /// Earlier addresses, `handle/name` in lower case, which the platform still redirects.
     pub former_paths: Vec<String>,
@@ -94,6 +125,8 @@ pub struct World {
     /// (platform, token) to the id of a user.
     pub tokens: BTreeMap<(Platform, String), String>,
     pub usage: BTreeMap<(Platform, String), Usage>,
+    /// What a platform keeps for itself by a name of its own: codes, request tokens, secrets, galleries.
+    pub kept: BTreeMap<(Platform, String), serde_json::Value>,
     pub faults: Faults,
     pub requests: Vec<LoggedRequest>,
     /// The bank behind the sandbox rail.
@@ -125,6 +158,7 @@ impl World {
             likes: Vec::new(),
             tokens: BTreeMap::new(),
             usage: BTreeMap::new(),
+            kept: BTreeMap::new(),
             faults: Faults::default(),
             requests: Vec::new(),
             bank: super::bank::Bank::default(),
@@ -132,14 +166,25 @@ impl World {
         }
     }
 
-    pub fn fresh_id(&mut self) -> String {
+    /// An id that nothing else has.
+    pub fn fresh_id(&mut self, platform: Platform, is_user: bool) -> String {
         self.next_id += 1;
-        (self.next_id - 1).to_string()
+        World::id_for(platform, self.next_id - 1, is_user)
+    }
+
+    /// A number as an id of the form that the platform gives out.
+    pub fn id_for(platform: Platform, number: u64, is_user: bool) -> String {
+        match (platform, is_user) {
+            (Platform::Flickr, true) => format!("{number}@N00"),
+            (Platform::SoundCloud, true) => format!("soundcloud:users:{number}"),
+            (Platform::SoundCloud, false) => format!("soundcloud:tracks:{number}"),
+            _ => number.to_string(),
+        }
     }
 
     /// Adds a person with an id of its own. The rest is there to be changed.
     pub fn add_user(&mut self, platform: Platform, handle: &str) -> &mut User {
-        let id = self.fresh_id();
+        let id = self.fresh_id(platform, true);
         self.users.push(User {
             platform,
             id,
@@ -156,16 +201,20 @@ impl World {
     /// Adds a post of a user, named by id or handle.
     pub fn add_post(&mut self, platform: Platform, owner: &str, name: &str) -> Result<&mut Post, Missing> {
         let owner = self.user(platform, owner)?.id.clone();
-        let id = self.fresh_id();
+        let id = self.fresh_id(platform, false);
         self.posts.push(Post {
             platform,
             id,
+            kind: PostKind::usual_on(platform),
             owner,
             parent: None,
             name: name.to_owned(),
+            title: None,
             description: None,
+            tags: Vec::new(),
             licence: None,
             is_private: false,
+            is_sensitive: false,
             created_at: self.now,
             former_paths: Vec::new(),
         });

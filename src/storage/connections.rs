@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 
-use super::schema::{claim_checks, connection_likes, connections, rail_cursors};
+use super::schema::{claim_checks, connection_likes, connection_passes, connections, rail_cursors};
 use super::{Result, Tx};
 use crate::domain::id::{ObjectId, PatronId};
-use crate::domain::identity::ExternalId;
+use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone, Queryable)]
@@ -23,6 +23,15 @@ pub struct Connection {
     pub next_poll_at: i64,
     pub last_success_at: Option<i64>,
     pub last_error: Option<String>,
+    /// From when on dated likes count; unknown for the oldest connections.
+    pub connected_at: Option<i64>,
+    /// When the last pass began that saw every newer like.
+    pub caught_up_at: Option<i64>,
+    /// When the last pass over the whole listing began.
+    pub full_at: Option<i64>,
+    pub pass_number: i64,
+    /// Since the last success.
+    pub failures: i64,
 }
 
 /// Connects an account to a patron. `None` when another patron has connected it: one account is the source of one patron.
@@ -41,6 +50,9 @@ pub fn connect(
             connections::handle.eq(handle),
             connections::is_active.eq(true),
             connections::next_poll_at.eq(now.micros()),
+            connections::connected_at.eq(now.micros()),
+            connections::pass_number.eq(0),
+            connections::failures.eq(0),
         ))
         .on_conflict_do_nothing()
         .execute(db))?;
@@ -63,38 +75,146 @@ pub fn connections(tx: &mut Tx) -> Result<Vec<Connection>> {
     Ok(both!(tx, |db| connections::table.order(connections::id).load(db))?)
 }
 
-pub fn due_connections(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Connection>> {
+/// The connections of one platform that are due, the one that has waited longest first.
+pub fn due_connections(tx: &mut Tx, platform: Platform, now: Timestamp, limit: i64) -> Result<Vec<Connection>> {
     Ok(both!(tx, |db| connections::table
         .filter(connections::is_active.eq(true))
+        .filter(connections::platform.eq(platform.slug()))
         .filter(connections::next_poll_at.le(now.micros()))
-        .order(connections::next_poll_at)
+        .order((connections::next_poll_at, connections::id))
         .limit(limit)
         .load(db))?)
 }
 
-/// How a look at a connection ended.
-pub struct Poll<'a> {
-    pub next_poll_at: Timestamp,
-    pub error: Option<&'a str>,
-    pub succeeded_at: Option<Timestamp>,
-    pub newest_like_at: Option<Timestamp>,
-    pub etag: Option<&'a str>,
+pub fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64> {
+    Ok(both!(tx, |db| connections::table
+        .filter(connections::is_active.eq(true))
+        .filter(connections::next_poll_at.le(now.micros()))
+        .count()
+        .get_result(db))?)
 }
 
-pub fn save_poll(tx: &mut Tx, id: i64, poll: &Poll) -> Result<()> {
+/// Ends a poll in which everything went well.
+pub fn save_success(tx: &mut Tx, id: i64, at: Timestamp, next_poll_at: Timestamp, note: Option<&str>) -> Result<()> {
     both!(tx, |db| diesel::update(connections::table.find(id))
-        .set((connections::next_poll_at.eq(poll.next_poll_at.micros()), connections::last_error.eq(poll.error),))
+        .set((
+            connections::next_poll_at.eq(next_poll_at.micros()),
+            connections::last_success_at.eq(at.micros()),
+            connections::last_error.eq(note),
+            connections::failures.eq(0),
+        ))
         .execute(db))?;
-    if let Some(at) = poll.succeeded_at {
-        both!(tx, |db| diesel::update(connections::table.find(id))
-            .set((connections::last_success_at.eq(at.micros()), connections::etag.eq(poll.etag)))
-            .execute(db))?;
-    }
-    if let Some(newest) = poll.newest_like_at {
-        both!(tx, |db| diesel::update(connections::table.find(id))
-            .set(connections::newest_like_at.eq(newest.micros()))
-            .execute(db))?;
-    }
+    Ok(())
+}
+
+/// Puts a poll off. A pass that is under way stays.
+pub fn postpone(tx: &mut Tx, id: i64, next_poll_at: Timestamp, error: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id))
+        .set((
+            connections::next_poll_at.eq(next_poll_at.micros()),
+            connections::last_error.eq(error),
+            connections::failures.eq(connections::failures + 1),
+        ))
+        .execute(db))?;
+    Ok(())
+}
+
+/// Makes a connection due at a time, and leaves everything else.
+pub fn set_next_poll(tx: &mut Tx, id: i64, at: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id))
+        .set(connections::next_poll_at.eq(at.micros()))
+        .execute(db))?;
+    Ok(())
+}
+
+/// Lets all connections of a platform wait: they share one allowance.
+pub fn pause_platform(tx: &mut Tx, platform: Platform, until: Timestamp) -> Result<usize> {
+    Ok(both!(tx, |db| diesel::update(connections::table)
+        .filter(connections::platform.eq(platform.slug()))
+        .filter(connections::next_poll_at.lt(until.micros()))
+        .set(connections::next_poll_at.eq(until.micros()))
+        .execute(db))?)
+}
+
+pub fn set_etag(tx: &mut Tx, id: i64, etag: Option<&str>) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id)).set(connections::etag.eq(etag)).execute(db))?;
+    Ok(())
+}
+
+pub fn set_newest_like(tx: &mut Tx, id: i64, at: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id))
+        .set(connections::newest_like_at.eq(at.micros()))
+        .execute(db))?;
+    Ok(())
+}
+
+/// Everything newer than the pass that began then was seen.
+pub fn set_caught_up(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id)).set(connections::caught_up_at.eq(at)).execute(db))?;
+    Ok(())
+}
+
+/// The whole listing was read, by the pass that began then.
+pub fn set_full(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id)).set(connections::full_at.eq(at)).execute(db))?;
+    Ok(())
+}
+
+/// A pass over a listing that is under way.
+#[derive(Debug, Clone, Queryable)]
+pub struct Pass {
+    pub connection_id: i64,
+    pub number: i64,
+    pub kind: String,
+    pub started_at: i64,
+    pub cursor: Option<String>,
+    pub pages: i64,
+    pub repeats: i64,
+    pub unreadable: i64,
+    pub is_moved: bool,
+}
+
+pub fn pass_of(tx: &mut Tx, connection: i64) -> Result<Option<Pass>> {
+    Ok(both!(tx, |db| connection_passes::table.find(connection).first(db).optional())?)
+}
+
+/// Begins a pass with the next number; one that was under way is forgotten.
+pub fn begin_pass(tx: &mut Tx, connection: i64, kind: &str, now: Timestamp) -> Result<Pass> {
+    let number: i64 = both!(tx, |db| diesel::update(connections::table.find(connection))
+        .set(connections::pass_number.eq(connections::pass_number + 1))
+        .returning(connections::pass_number)
+        .get_result(db))?;
+    end_pass(tx, connection)?;
+    both!(tx, |db| diesel::insert_into(connection_passes::table)
+        .values((
+            connection_passes::connection_id.eq(connection),
+            connection_passes::number.eq(number),
+            connection_passes::kind.eq(kind),
+            connection_passes::started_at.eq(now.micros()),
+            connection_passes::pages.eq(0),
+            connection_passes::repeats.eq(0),
+            connection_passes::unreadable.eq(0),
+            connection_passes::is_moved.eq(false),
+        ))
+        .execute(db))?;
+    pass_of(tx, connection)?.ok_or_else(|| super::Error::corrupt("connection pass", connection))
+}
+
+pub fn save_pass(tx: &mut Tx, pass: &Pass) -> Result<()> {
+    both!(tx, |db| diesel::update(connection_passes::table.find(pass.connection_id))
+        .set((
+            connection_passes::cursor.eq(pass.cursor.as_deref()),
+            connection_passes::pages.eq(pass.pages),
+            connection_passes::repeats.eq(pass.repeats),
+            connection_passes::unreadable.eq(pass.unreadable),
+            connection_passes::is_moved.eq(pass.is_moved),
+        ))
+        .execute(db))?;
+    Ok(())
+}
+
+pub fn end_pass(tx: &mut Tx, connection: i64) -> Result<()> {
+    both!(tx, |db| diesel::delete(connection_passes::table.find(connection)).execute(db))?;
     Ok(())
 }
 
@@ -111,7 +231,7 @@ pub fn set_active(tx: &mut Tx, id: i64, is_active: bool) -> Result<()> {
     Ok(())
 }
 
-/// Makes every connection due now.
+/// Makes every connection due now. A limit that still holds is met again.
 pub fn poll_now(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     Ok(both!(tx, |db| diesel::update(connections::table)
         .filter(connections::is_active.eq(true))
@@ -128,6 +248,8 @@ pub struct ConnectionLike {
     pub liked_at: Option<i64>,
     pub is_baseline: bool,
     pub is_gone: bool,
+    /// The last pass that listed it.
+    pub seen_in_pass: i64,
 }
 
 pub fn like_of(tx: &mut Tx, connection: i64, object: ObjectId) -> Result<Option<ConnectionLike>> {
@@ -138,12 +260,31 @@ pub fn like_of(tx: &mut Tx, connection: i64, object: ObjectId) -> Result<Option<
         .optional())?)
 }
 
-pub fn likes_of(tx: &mut Tx, connection: i64) -> Result<Vec<ConnectionLike>> {
+/// Likes that stand and that no pass since this one has listed.
+pub fn likes_not_seen_since(tx: &mut Tx, connection: i64, pass: i64) -> Result<Vec<ConnectionLike>> {
     Ok(both!(tx, |db| connection_likes::table
         .filter(connection_likes::connection_id.eq(connection))
         .filter(connection_likes::is_gone.eq(false))
+        .filter(connection_likes::seen_in_pass.lt(pass))
         .order(connection_likes::id)
         .load(db))?)
+}
+
+/// Likes that stand and that this pass was the last to list.
+pub fn count_last_seen_in(tx: &mut Tx, connection: i64, pass: i64) -> Result<i64> {
+    Ok(both!(tx, |db| connection_likes::table
+        .filter(connection_likes::connection_id.eq(connection))
+        .filter(connection_likes::is_gone.eq(false))
+        .filter(connection_likes::seen_in_pass.eq(pass))
+        .count()
+        .get_result(db))?)
+}
+
+pub fn set_seen(tx: &mut Tx, like: i64, pass: i64) -> Result<()> {
+    both!(tx, |db| diesel::update(connection_likes::table.find(like))
+        .set(connection_likes::seen_in_pass.eq(pass))
+        .execute(db))?;
+    Ok(())
 }
 
 /// Notes a like in a listing.
@@ -153,6 +294,7 @@ pub fn save_like(
     object: ObjectId,
     liked_at: Option<Timestamp>,
     is_baseline: bool,
+    pass: i64,
 ) -> Result<()> {
     let liked_at = liked_at.map(Timestamp::micros);
     both!(tx, |db| diesel::insert_into(connection_likes::table)
@@ -162,6 +304,7 @@ pub fn save_like(
             connection_likes::liked_at.eq(liked_at),
             connection_likes::is_baseline.eq(is_baseline),
             connection_likes::is_gone.eq(false),
+            connection_likes::seen_in_pass.eq(pass),
         ))
         .on_conflict((connection_likes::connection_id, connection_likes::object_id))
         .do_update()
@@ -169,6 +312,7 @@ pub fn save_like(
             connection_likes::liked_at.eq(liked_at),
             connection_likes::is_baseline.eq(is_baseline),
             connection_likes::is_gone.eq(false),
+            connection_likes::seen_in_pass.eq(pass),
         ))
         .execute(db))?;
     Ok(())

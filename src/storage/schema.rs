@@ -483,6 +483,25 @@ table! {
         next_poll_at -> BigInt,
         last_success_at -> Nullable<BigInt>,
         last_error -> Nullable<Text>,
+        connected_at -> Nullable<BigInt>,
+        caught_up_at -> Nullable<BigInt>,
+        full_at -> Nullable<BigInt>,
+        pass_number -> BigInt,
+        failures -> BigInt,
+    }
+}
+
+table! {
+    connection_passes (connection_id) {
+        connection_id -> BigInt,
+        number -> BigInt,
+        kind -> Text,
+        started_at -> BigInt,
+        cursor -> Nullable<Text>,
+        pages -> BigInt,
+        repeats -> BigInt,
+        unreadable -> BigInt,
+        is_moved -> Bool,
     }
 }
 
@@ -494,6 +513,7 @@ table! {
         liked_at -> Nullable<BigInt>,
         is_baseline -> Bool,
         is_gone -> Bool,
+        seen_in_pass -> BigInt,
     }
 }
 
@@ -552,45 +572,10 @@ joinable!(connections -> patrons (patron_id));
 joinable!(connection_likes -> connections (connection_id));
 joinable!(connection_likes -> objects (object_id));
 
-allow_tables_to_appear_in_same_query!(
-    actor_keys,
-    actors,
-    channel_messages,
-    channels,
-    claim_checks,
-    claims,
-    connection_likes,
-    connections,
-    creators,
-    deliveries,
-    evidence,
-    flattrs,
-    follows,
-    identities,
-    inbox,
-    journal_entries,
-    journal_head,
-    ledger_accounts,
-    ledger_currency,
-    login_tokens,
-    logins,
-    month_budgets,
-    months,
-    objects,
-    outbox_events,
-    outgoing,
-    patrons,
-    payment_parts,
-    payments,
-    payouts,
-    peer_commitments,
-    peers,
-    rail_cursors,
-    rail_movements,
-    received_likes,
-    shares,
-    statement_lines,
-    statements,
-    transfers,
-    undone_likes,
-);
+allow_tables_to_appear_in_same_query! {
+    actor_keys, actors, channel_messages, channels, claim_checks, claims, connection_likes, connection_passes,
+    connections, creators, deliveries, evidence, flattrs, follows, identities, inbox, journal_entries, journal_head,
+    ledger_accounts, ledger_currency, login_tokens, logins, month_budgets, months, objects, outbox_events, outgoing,
+    patrons, payment_parts, payments, payouts, peer_commitments, peers, rail_cursors, rail_movements, received_likes,
+    shares, statement_lines, statements, transfers, undone_likes,
+}

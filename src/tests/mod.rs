@@ -14,6 +14,7 @@ mod close;
 mod divide;
 mod docs;
 mod money;
+mod polling;
 mod settle;
 mod settle_lies;
 mod settle_losses;

@@ -13,10 +13,12 @@ use super::{PAGE_SIZE, error, url as address, wire};
 use crate::bridges::LiveApi;
 use crate::bridges::error::Error;
 use crate::bridges::http::{Header, Http, HttpReply};
+use crate::bridges::oauth2::{ClientAuth, OAuth2Config, OAuth2Door};
 use crate::bridges::reference::ParsedRef;
 use crate::bridges::value::{
-    Access, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Secret, Who,
+    Access, Credential, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Secret, Who,
 };
+use crate::bridges::wire::is_decimal_id;
 use crate::domain::identity::{ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::GitHub;
@@ -36,12 +38,30 @@ pub struct Config {
     pub token: Option<Secret>,
     /// GitHub refuses requests without one, and asks that it names whom to write to.
     pub user_agent: String,
+    /// As which app people sign in; without it the door is closed.
+    pub app: Option<App>,
+}
+
+/// An OAuth app of the operator's.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// `https://github.com/login/oauth/`, or the sandbox.
+    pub auth_url: Url,
+    pub client_id: String,
+    pub client_secret: Secret,
 }
 
 /// The connector; cheap to share.
 pub struct GitHub {
     config: Config,
     http: Arc<dyn Http>,
+    pub(super) door: Option<OAuth2Door>,
+}
+
+fn below(url: &Url, segment: &str) -> Url {
+    let mut url = url.clone();
+    url.path_segments_mut().expect("an http address has a path").pop_if_empty().push(segment);
+    url
 }
 
 /// A successful reply to a conditional request.
@@ -57,7 +77,23 @@ impl GitHub {
             let path = format!("{}/", config.base_url.path());
             config.base_url.set_path(&path);
         }
-        GitHub { config, http }
+        let door = config.app.as_ref().map(|app| {
+            // Public stars need no scope: to know who somebody is, nothing has to be granted.
+            let config = OAuth2Config {
+                auth_url: below(&app.auth_url, "authorize"),
+                token_url: below(&app.auth_url, "access_token"),
+                client_id: app.client_id.clone(),
+                client_secret: Some(app.client_secret.clone()),
+                scopes: Vec::new(),
+                scope_separator: ',',
+                uses_pkce: true,
+                client_auth: ClientAuth::Body,
+                extra: Vec::new(),
+                user_agent: config.user_agent.clone(),
+            };
+            OAuth2Door::new(config, Arc::clone(&http))
+        });
+        GitHub { config, http, door }
     }
 
     /// Who stars a repository, one page; the way to see the likes of a claimed creator's work at once.
@@ -115,7 +151,7 @@ impl GitHub {
         Ok(Some(Cursor::new(self.ours(link, "the next page")?)))
     }
 
-    fn headers(&self, accept: &str, access: &Access, etag: Option<&str>) -> Vec<Header> {
+    fn headers(&self, accept: &str, access: &Access, etag: Option<&str>) -> Result<Vec<Header>, Error> {
         let mut headers = vec![
             Header::new("accept", accept),
             Header::new("user-agent", self.config.user_agent.as_str()),
@@ -123,7 +159,10 @@ impl GitHub {
         ];
         let token = match access {
             Access::Instance => self.config.token.as_ref(),
-            Access::User(token) => Some(token),
+            Access::User(Credential::Bearer(token)) => Some(token),
+            Access::User(Credential::Signed { .. }) => {
+                return Err(Error::unsupported("GitHub takes no signed requests"));
+            }
         };
         if let Some(token) = token {
             headers.push(Header::new("authorization", format!("Bearer {}", token.reveal())));
@@ -131,12 +170,12 @@ impl GitHub {
         if let Some(etag) = etag {
             headers.push(Header::new("if-none-match", etag));
         }
-        headers
+        Ok(headers)
     }
 
     /// Asks, follows redirects inside the base, and turns failing statuses into errors.
     async fn fetch(&self, mut url: Url, accept: &str, access: &Access, etag: Option<&str>) -> Result<Fetched, Error> {
-        let headers = self.headers(accept, access, etag);
+        let headers = self.headers(accept, access, etag)?;
         for _ in 0..=REDIRECTS_MAX {
             let reply = self.http.get(&url, &headers).await?;
             match reply.status {
@@ -250,8 +289,15 @@ impl LiveApi for GitHub {
         })
     }
 
-    async fn post(&self, object: &ObjectRef, access: &Access) -> Result<Post, Error> {
-        let post = self.repository_at(&["repositories", repository_number(object)?], access).await?;
+    async fn post(&self, object: &ObjectRef, hint_url: Option<&str>, access: &Access) -> Result<Post, Error> {
+        let post = match (release_number(object), hint_url) {
+            // GitHub has no way to ask for a release without its repository, which only the address tells.
+            (Some(_), Some(hint)) => {
+                let reference = address::parse(hint).map_err(|error| Error::unsupported(error.to_string()))?;
+                self.resolve(&reference, access).await?
+            }
+            _ => self.repository_at(&["repositories", repository_number(object)?], access).await?,
+        };
         if post.id == *object {
             Ok(post)
         } else {
@@ -273,15 +319,20 @@ impl LiveApi for GitHub {
 /// The number of a repository. A release id names no repository, and GitHub has no way to ask for a release without
 /// one.
 fn repository_number(object: &ObjectRef) -> Result<&str, Error> {
-    if object.platform() == PLATFORM && wire::is_id(object.object()) {
+    if object.platform() == PLATFORM && is_decimal_id(object.object()) {
         Ok(object.object())
     } else {
         Err(Error::unsupported(format!("{object} is not the number of a repository on {PLATFORM}")))
     }
 }
 
+fn release_number(object: &ObjectRef) -> Option<&str> {
+    let number = object.object().strip_prefix("release-")?;
+    (object.platform() == PLATFORM && is_decimal_id(number)).then_some(number)
+}
+
 fn checked_number(account: &str) -> Result<&str, Error> {
-    let is_id = wire::is_id(account);
+    let is_id = is_decimal_id(account);
     if is_id { Ok(account) } else { Err(Error::unsupported(format!("`{account}` is not an account number"))) }
 }
 

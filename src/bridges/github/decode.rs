@@ -5,12 +5,18 @@ use serde_json::{Value, json};
 
 use super::client::next_link;
 use super::{error, wire};
-use crate::bridges::decode::{KindInfo, error_json, like_json, liker_json, post_json, profile_json, quota_json};
+use crate::bridges::decode::{
+    Decoder, KindInfo, error_json, like_json, liker_json, post_json, profile_json, quota_json,
+};
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
 use crate::bridges::value::ActorKind;
+use crate::bridges::wire::Listed;
+use crate::domain::identity::Platform;
 
-pub const KINDS: &[KindInfo] = &[
+pub const DECODER: Decoder = Decoder { platform: Platform::GitHub, kinds: KINDS, read: decode };
+
+const KINDS: &[KindInfo] = &[
     KindInfo { name: "user", description: "GET /users/{login} or /user/{id}: a profile" },
     KindInfo { name: "organization", description: "GET /orgs/{login} or /users/{login} of an organisation" },
     KindInfo { name: "user-graphql", description: "the GraphQL object User" },
@@ -45,7 +51,7 @@ impl Exchange {
 }
 
 /// Reads a file of one of [`KINDS`]; other kinds are refused before.
-pub fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
+fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
     Ok(match kind {
         "user" => profile_json(&wire::profile(bytes)?),
         "organization" => {
@@ -68,7 +74,7 @@ pub fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
     })
 }
 
-fn list<T>(found: wire::Listed<T>, shown: fn(&T) -> Value) -> Value {
+fn list<T>(found: Listed<T>, shown: fn(&T) -> Value) -> Value {
     json!({ "items": found.items.iter().map(shown).collect::<Vec<_>>(), "unreadable": found.unreadable })
 }
 

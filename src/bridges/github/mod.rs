@@ -13,10 +13,10 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-use super::{Bridge, Capabilities, ExportFile, LikeOrder, LiveApi, ParsedRef, ReferenceError, SignIn};
+use super::{Bridge, Capabilities, ExportFile, LikeOrder, LiveApi, ParsedRef, ReferenceError, SignIn, SignInApi};
 use crate::domain::identity::Platform;
 
-pub use client::{Config, GitHub};
+pub use client::{App, Config, GitHub};
 
 /// The largest page that GitHub serves.
 pub const PAGE_SIZE: u32 = 100;
@@ -28,7 +28,7 @@ static CAPABILITIES: Capabilities = Capabilities {
     like_order: LikeOrder::NewestFirst,
     // A personal archive exists, but no layout of its stars is known; the API gives them all.
     reads_export: false,
-    sign_in: SignIn::OAuth2,
+    sign_in: SignIn::OAuth2Pkce,
     backlink_fields: &["blog", "bio"],
     page_size_max: Some(PAGE_SIZE),
     is_metered: false,
@@ -47,11 +47,19 @@ impl Bridge for GitHub {
         url::parse(text)
     }
 
+    fn profile_url(&self, handle: &str) -> String {
+        format!("https://github.com/{handle}")
+    }
+
     fn live(&self) -> Option<&dyn LiveApi> {
         Some(self)
     }
 
     fn export(&self) -> Option<&dyn ExportFile> {
         None
+    }
+
+    fn sign_in(&self) -> Option<&dyn SignInApi> {
+        self.door.as_ref().map(|door| door as &dyn SignInApi)
     }
 }

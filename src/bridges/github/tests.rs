@@ -12,7 +12,8 @@ use crate::bridges::decode::{decode, kinds};
 use crate::bridges::http::Header;
 use crate::bridges::value::{ActorKind, PostKind};
 use crate::bridges::{
-    Access, Bridge, Cursor, Error, Http, HttpFailure, HttpReply, LikesQuery, LikesReply, LiveApi, Secret, Who, proves,
+    Access, Bridge, Cursor, Error, Http, HttpFailure, HttpReply, HttpRequest, LikesQuery, LikesReply, LiveApi, Secret,
+    Who, proves,
 };
 use crate::domain::identity::{ExternalId, Platform};
 
@@ -170,8 +171,9 @@ impl Script {
 
 #[async_trait]
 impl Http for Script {
-    async fn get(&self, url: &Url, headers: &[Header]) -> Result<HttpReply, HttpFailure> {
-        self.asked.lock().unwrap().push((url.to_string(), headers.to_vec()));
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
+        let url = &request.url;
+        self.asked.lock().unwrap().push((url.to_string(), request.headers.clone()));
         self.replies.get(url.as_str()).cloned().ok_or_else(|| HttpFailure::Unreachable(url.to_string()))
     }
 }
@@ -181,6 +183,7 @@ fn github(script: &Arc<Script>) -> GitHub {
         base_url: Url::parse("https://api.example/v3").unwrap(),
         token: Some(Secret::new("instance-token")),
         user_agent: "fedflattr-test (+https://node.example)".into(),
+        app: None,
     };
     GitHub::new(config, script.clone())
 }

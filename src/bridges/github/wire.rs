@@ -1,52 +1,17 @@
 //! GitHub's replies, read into our values. Pure functions over bytes, shared by the client and `bridge decode`.
 //!
-//! Owns the tolerance: unknown fields are ignored, missing optional ones are absent, and one damaged item of a list is
-//! counted instead of losing the others. What is never guessed is an id. Source: docs.github.com/rest.
+//! Owns what each field means; how damaged ones are treated is in [`crate::bridges::wire`]. What is never guessed is an
+//! id. Source: docs.github.com/rest.
 
-use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::fmt;
 
 use crate::bridges::error::Error;
 use crate::bridges::value::{ActorKind, LikeItem, Liker, Post, PostKind, Profile};
+use crate::bridges::wire::{Id, Listed, described, document, is_decimal_id, item, list, time, written};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
-use crate::domain::time::Timestamp;
 
 const PLATFORM: Platform = Platform::GitHub;
-/// Longest description that is kept; a release may carry a whole changelog.
-const DESCRIPTION_CHARS_MAX: usize = 10_000;
-
-/// A numeric id, kept as the exact digits that came. A float is refused: it would be another account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Id(String);
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
-        struct Digits;
-        impl Visitor<'_> for Digits {
-            type Value = Id;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number as an id")
-            }
-
-            fn visit_u64<E: de::Error>(self, id: u64) -> Result<Id, E> {
-                Ok(Id(id.to_string()))
-            }
-
-            fn visit_str<E: de::Error>(self, id: &str) -> Result<Id, E> {
-                if is_id(id) { Ok(Id(id.to_owned())) } else { Err(E::invalid_value(de::Unexpected::Str(id), &self)) }
-            }
-        }
-        deserializer.deserialize_any(Digits)
-    }
-}
-
-/// Whether a text is an id as GitHub writes one: digits without a leading zero.
-pub(super) fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 30 && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0')
-}
 
 #[derive(Deserialize)]
 struct WireUser {
@@ -111,13 +76,6 @@ struct WireRelease {
     #[serde(default)]
     draft: bool,
     published_at: Option<String>,
-}
-
-/// The items of a list that could be read, and the number of those that could not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed<T> {
-    pub items: Vec<T>,
-    pub unreadable: u32,
 }
 
 /// A profile from `GET /users/{login}`, `/user/{id}` or `/user`, of a person, an organisation or a bot.
@@ -244,97 +202,46 @@ pub fn graphql_user(bytes: &[u8]) -> Result<Profile, Error> {
 fn number_in_node_id(node_id: &str) -> Option<String> {
     use base64::Engine;
     let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(node_id).ok()?).ok()?;
-    text.strip_prefix("04:User").filter(|number| is_id(number)).map(str::to_owned)
+    text.strip_prefix("04:User").filter(|number| is_decimal_id(number)).map(str::to_owned)
 }
 
 fn repository_post(repo: WireRepo) -> Result<Post, Error> {
     let owner = repo.owner.as_ref().map(|owner| ExternalId::new(PLATFORM, &owner.id.0)).transpose()?;
+    let id = ObjectRef::new(PLATFORM, &repo.id.0)?;
     Ok(Post {
-        id: ObjectRef::new(PLATFORM, &repo.id.0)?,
-        kind: PostKind::Repository,
         owner,
         owner_handle: repo.owner.map(|owner| owner.login),
-        title: repo.full_name,
-        url: repo.html_url,
         description: described(repo.description),
-        thumbnail_url: None,
         published: repo.created_at.as_deref().map(time).transpose()?,
         // GitHub writes NOASSERTION for a licence file that it does not recognise: not a licence that we could name.
         licence: repo.license.and_then(|licence| licence.spdx_id).filter(|spdx| spdx != "NOASSERTION"),
+        ..Post::new(id, PostKind::Repository, repo.full_name, repo.html_url)
     })
 }
 
 fn release_post(release: WireRelease, repository: Option<&Post>) -> Result<Post, Error> {
     let owner_in_url = release.html_url.split('/').nth(3).filter(|owner| !owner.is_empty()).map(str::to_owned);
+    let id = ObjectRef::new(PLATFORM, &format!("release-{}", release.id.0))?;
+    let title = written(release.name).unwrap_or(release.tag_name);
     Ok(Post {
-        id: ObjectRef::new(PLATFORM, &format!("release-{}", release.id.0))?,
-        kind: PostKind::Release,
         owner: repository.and_then(|repository| repository.owner.clone()),
         owner_handle: repository.and_then(|repository| repository.owner_handle.clone()).or(owner_in_url),
-        title: written(release.name).unwrap_or(release.tag_name),
-        url: release.html_url,
         description: described(release.body),
-        thumbnail_url: None,
         published: release.published_at.as_deref().map(time).transpose()?,
         licence: repository.and_then(|repository| repository.licence.clone()),
+        ..Post::new(id, PostKind::Release, title, release.html_url)
     })
 }
 
 /// Reads a document. A report of an error where a document should be is that error, whatever it came in.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| not_the_document(bytes, &error))
+    document(bytes, super::error::reported)
 }
 
-/// Reads a list item by item. One damaged item is counted; when there are no others, the list is not what we think it
-/// is.
+/// Reads a list item by item.
 fn listed<W: DeserializeOwned, T>(
     bytes: &[u8],
     read: impl Fn(W) -> Result<Option<T>, Error>,
 ) -> Result<Listed<T>, Error> {
-    let values: Vec<Value> = parse(bytes)?;
-    let count = values.len();
-    let mut found = Listed { items: Vec::with_capacity(count), unreadable: 0 };
-    let mut refusals = Vec::new();
-    for value in values {
-        match item(value).and_then(&read) {
-            Ok(Some(value)) => found.items.push(value),
-            Ok(None) => {}
-            Err(error) => refusals.push(error),
-        }
-    }
-    if refusals.len() == count && count > 0 {
-        return Err(refusals.swap_remove(0));
-    }
-    found.unreadable = u32::try_from(refusals.len()).expect("a bounded body holds fewer items");
-    Ok(found)
-}
-
-fn item<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
-    serde_json::from_value(value).map_err(|error| Error::malformed(error.to_string()))
-}
-
-fn not_the_document(bytes: &[u8], error: &serde_json::Error) -> Error {
-    if let Some(reported) = super::error::reported(bytes) {
-        return reported;
-    }
-    if bytes.trim_ascii_start().starts_with(b"<") {
-        return Error::malformed("a web page came instead of JSON");
-    }
-    if error.is_eof() {
-        return Error::malformed("the JSON ends in the middle");
-    }
-    Error::malformed(error.to_string())
-}
-
-fn time(text: &str) -> Result<Timestamp, Error> {
-    text.parse().map_err(|error: crate::domain::time::TimeError| Error::malformed(error.to_string()))
-}
-
-/// A text that somebody wrote: GitHub sends `""` and `null` alike for an empty field.
-fn written(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty())
-}
-
-fn described(text: Option<String>) -> Option<String> {
-    written(text).map(|text| text.chars().take(DESCRIPTION_CHARS_MAX).collect())
+    list(bytes, super::error::reported, read)
 }

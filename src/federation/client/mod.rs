@@ -186,12 +186,7 @@ impl GuardedClient {
 
     /// Fetches a URL as it is: a redirect is an answer like any other.
     pub async fn get_once(&self, url: &Url, headers: &[(&str, String)]) -> Result<Reply, ClientError> {
-        let headers = header_map(headers.iter())?;
-        self.within_deadline(async {
-            let response = self.send(Method::GET, url, headers, Vec::new()).await?;
-            self.read(response, url.clone()).await
-        })
-        .await
+        self.exchange(Method::GET, url, headers, Vec::new()).await
     }
 
     /// Fetches a URL with a signature, which is made anew for each redirect.
@@ -209,9 +204,20 @@ impl GuardedClient {
 
     /// Sends a body. No redirect is followed: a signed delivery is for one inbox, and a redirect is its outcome.
     pub async fn post(&self, url: &Url, headers: &[(&str, String)], body: Vec<u8>) -> Result<Reply, ClientError> {
+        self.exchange(Method::POST, url, headers, body).await
+    }
+
+    /// One request and its answer; a redirect is an answer like any other.
+    pub async fn exchange(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(&str, String)],
+        body: Vec<u8>,
+    ) -> Result<Reply, ClientError> {
         let headers = header_map(headers.iter())?;
         self.within_deadline(async {
-            let response = self.send(Method::POST, url, headers, body).await?;
+            let response = self.send(method, url, headers, body).await?;
             self.read(response, url.clone()).await
         })
         .await

@@ -1,109 +1,246 @@
-//! Reading likes: one connection's listing becomes a look, which a flow applies.
+//! Reading likes: one connection's listing, page by page, each handed to a flow.
 //!
-//! Owns that a rate limit is obeyed to the second and that a failure of one connection is its own.
+//! Owns that a failure of one connection is its own and that a limit is obeyed to the second, by everybody who shares
+//! it. Where the reading stands is in the database after every page, so an interruption costs one page at most.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{JobError, seen_post};
-use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
-use crate::bridges::{self, Access, LikesQuery, Who};
-use crate::domain::identity::{ExternalId, ObjectRef};
+use crate::bridges::listing::PAGES_MAX;
+use crate::bridges::{
+    self, Access, Bridge, Capabilities, Credential, Cursor, LikeOrder, LikePage, LikesQuery, LikesReply, LiveApi, Who,
+};
+use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
-use crate::flows::connect::{self, Look};
+use crate::flows::connect::{self, After, Changed, Habit, Page, PassKind};
 use crate::storage;
-use crate::storage::connections::{self, Connection};
-use crate::storage::identities;
+use crate::storage::connections::{self, Connection, Pass};
 
-/// Reads the likes of one connection and applies what changed.
-pub async fn read_likes(node: &Node, connection: Connection) -> Result<connect::Changed, JobError> {
-    let seen_at = node.now();
-    let interval = Duration::from_secs(node.config.bridge.github.poll_interval_seconds);
-    let account = external_id(&connection)?;
+/// Pages that one connection reads before others have their turn.
+const PAGES_PER_TURN: u32 = 20;
+/// The shortest wait after a failure, and the longest.
+const BACKOFF_MIN: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// How a turn of a connection ended, for those who wait behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub changed: Changed,
+    /// The shared allowance is used up until then.
+    pub paused_until: Option<Timestamp>,
+}
+
+impl Turn {
+    fn of(changed: Changed) -> Turn {
+        Turn { changed, paused_until: None }
+    }
+}
+
+/// Reads the likes of one connection and applies what changed. A failure of the platform is no error here: the
+/// connection is put off, with what the next turn needs.
+pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) -> Result<Turn, JobError> {
+    let account = external_id(connection)?;
     let Some(bridge) = node.bridges.get(account.platform()).cloned() else {
-        return postpone(node, &connection, "the bridge is switched off", seen_at.plus(interval)).await;
+        return put_off(node, connection, "the bridge is switched off", now).await;
     };
     let Some(live) = bridge.live() else {
-        return postpone(node, &connection, "this platform has no API for likes", seen_at.plus(interval)).await;
+        return put_off(node, connection, "this platform has no API for likes", now).await;
     };
-    let mut query = LikesQuery::first(Who::Id(account), Access::Instance);
-    query.etag.clone_from(&connection.etag);
-    let first = listing::read(live, &query, Depth::All).await;
-    if let PassEnd::Failed(error) = &first.end {
-        let until = match error {
-            bridges::Error::RateLimited { until: Some(until), .. } => (*until).max(seen_at),
-            _ => seen_at.plus(interval),
-        };
-        if first.items.is_empty() {
-            return postpone(node, &connection, &error.to_string(), until).await;
+    let able = bridge.capabilities();
+    let Some((who, access)) = asked_as(able, account, own_credential(node, connection)) else {
+        let reason = "this platform shows likes only to the account itself, which has to sign in";
+        return put_off(node, connection, reason, now).await;
+    };
+    let is_shared = access == Access::Instance;
+    let mut reading = Reading {
+        node,
+        connection,
+        live,
+        query: LikesQuery { who, access, cursor: None, etag: None },
+        habit: habit(&*bridge),
+        now,
+        changed: Changed::default(),
+    };
+    let ended = reading.run().await?;
+    let changed = reading.changed;
+    let platform = reading.platform()?;
+    match ended {
+        Ended::Done { unreadable } => {
+            let note = (unreadable > 0).then(|| format!("{unreadable} items could not be understood"));
+            let next = now.plus(node.config.bridge.poll_interval(platform));
+            let id = connection.id;
+            node.write(move |tx| connections::save_success(tx, id, now, next, note.as_deref())).await?;
+            tracing::info!(
+                platform = %connection.platform,
+                "read the likes of {}: {} new, {} taken back, {} of before",
+                connection.handle, changed.flattrs, changed.taken_back, changed.baseline
+            );
+            Ok(Turn::of(changed))
+        }
+        Ended::TurnOver => {
+            let id = connection.id;
+            node.write(move |tx| connections::set_next_poll(tx, id, now)).await?;
+            Ok(Turn::of(changed))
+        }
+        Ended::Failed(error) => {
+            let mut turn = fail(node, connection, platform, &error, is_shared, now).await?;
+            turn.changed = changed;
+            Ok(turn)
         }
     }
-    let known = known_likes(node, connection.id).await?;
-    let names: BTreeSet<ObjectRef> = known.iter().map(|(object, _)| object.clone()).collect();
-    let mut unlikes = if first.end == PassEnd::NotModified {
-        Unlikes::Certain(Vec::new())
-    } else {
-        listing::unlikes(&names, &first, None)
-    };
-    if unlikes == Unlikes::ReadAgain {
-        query.etag = None;
-        let second = listing::read(live, &query, Depth::All).await;
-        unlikes = listing::unlikes(&names, &first, Some(&second));
-    }
-    let unliked = match unlikes {
-        Unlikes::Certain(gone) => known.iter().filter(|(object, _)| gone.contains(object)).map(|(_, id)| *id).collect(),
-        Unlikes::Unknown | Unlikes::ReadAgain => Vec::new(),
-    };
-    let look = look_of(&first, unliked, seen_at, interval);
-    let (instance, id) = (node.instance.clone(), connection.id);
-    let changed = node.write(move |tx| connect::apply(tx, &instance, id, &look)).await?;
-    tracing::info!(
-        platform = %connection.platform,
-        "read the likes of {}: {} new, {} taken back, {} of before",
-        connection.handle, changed.flattrs, changed.taken_back, changed.baseline
-    );
-    Ok(changed)
 }
 
-fn look_of(pass: &Pass, unliked: Vec<crate::domain::id::ObjectId>, seen_at: Timestamp, interval: Duration) -> Look {
-    let mut likes = Vec::with_capacity(pass.items.len());
-    for item in &pass.items {
-        likes.push((seen_post(&item.post), item.liked_at));
-    }
-    let error = match &pass.end {
-        PassEnd::Failed(error) => Some(error.to_string()),
-        PassEnd::CompleteButFor { unreadable } => Some(format!("{unreadable} items could not be understood")),
-        _ => None,
-    };
-    let next_poll_at = match &pass.end {
-        PassEnd::Failed(bridges::Error::RateLimited { until: Some(until), .. }) => (*until).max(seen_at),
-        _ => seen_at.plus(interval),
-    };
-    let is_complete = pass.is_complete() || pass.end == PassEnd::NotModified;
-    Look { likes, unliked, is_complete, etag: pass.etag.clone(), seen_at, next_poll_at, error }
+/// Puts a connection off after a failure that is not the platform's: the others go on.
+pub async fn put_off(node: &Node, connection: &Connection, reason: &str, now: Timestamp) -> Result<Turn, JobError> {
+    tracing::warn!(platform = %connection.platform, "could not read the likes of {}: {reason}", connection.handle);
+    let next = now.plus(backoff(connection, BACKOFF_MIN));
+    let (id, reason) = (connection.id, reason.to_owned());
+    node.write(move |tx| connections::postpone(tx, id, next, &reason)).await?;
+    Ok(Turn::of(Changed::default()))
 }
 
-async fn postpone(
+/// Puts a connection off after a failure of the platform; a limit holds for all who share the allowance.
+async fn fail(
     node: &Node,
     connection: &Connection,
-    reason: &str,
-    next_poll_at: Timestamp,
-) -> Result<connect::Changed, JobError> {
-    tracing::warn!(platform = %connection.platform, "could not read the likes of {}: {reason}", connection.handle);
-    let (id, reason) = (connection.id, reason.to_owned());
+    platform: Platform,
+    error: &bridges::Error,
+    is_shared: bool,
+    now: Timestamp,
+) -> Result<Turn, JobError> {
+    let bridges::Error::RateLimited { until, .. } = error else {
+        return put_off(node, connection, &error.to_string(), now).await;
+    };
+    // A limit that names no time is tried again later and later; one that names the past, soon.
+    let until = until.map_or_else(|| now.plus(backoff(connection, BACKOFF_MIN)), |until| until.max(now));
+    tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
+    let (id, reason) = (connection.id, error.to_string());
     node.write(move |tx| {
-        let poll = connections::Poll {
-            next_poll_at,
-            error: Some(&reason),
-            succeeded_at: None,
-            newest_like_at: None,
-            etag: None,
-        };
-        connections::save_poll(tx, id, &poll)
+        connections::postpone(tx, id, until, &reason)?;
+        if is_shared {
+            connections::pause_platform(tx, platform, until)?;
+        }
+        Ok::<(), storage::Error>(())
     })
     .await?;
-    Ok(connect::Changed::default())
+    Ok(Turn { changed: Changed::default(), paused_until: is_shared.then_some(until) })
+}
+
+/// In whose name a listing is asked for; `None` when it has to be the account's own and there is no credential.
+fn asked_as(able: &Capabilities, account: ExternalId, own: Option<Credential>) -> Option<(Who, Access)> {
+    match own {
+        Some(credential) if able.lists_own_likes => Some((Who::TokenOwner, Access::User(credential))),
+        _ if able.lists_likes_of_others => Some((Who::Id(account), Access::Instance)),
+        _ => None,
+    }
+}
+
+/// The patron's own credential. None is stored yet: whoever signs in proves an account and grants nothing.
+fn own_credential(_: &Node, _: &Connection) -> Option<Credential> {
+    None
+}
+
+fn habit(bridge: &dyn Bridge) -> Habit {
+    let able = bridge.capabilities();
+    Habit { is_newest_first: able.like_order == LikeOrder::NewestFirst, is_metered: able.is_metered }
+}
+
+/// Longer with each failure in a row, and a little different for each connection, so that they do not come back all at
+/// once.
+fn backoff(connection: &Connection, first: Duration) -> Duration {
+    let doublings = u32::try_from(connection.failures.clamp(0, 16)).expect("at most 16");
+    let wait = first.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+    // SplitMix64 of what names this failure: the same after a restart.
+    let mut mixed = (connection.id as u64).wrapping_mul(31).wrapping_add(connection.failures as u64);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    wait + wait.mul_f64((mixed >> 40) as f64 / (1_u64 << 24) as f64 / 4.0)
+}
+
+/// How the reading of one connection ended.
+enum Ended {
+    Done {
+        unreadable: i64,
+    },
+    /// There is more to read, and others wait.
+    TurnOver,
+    Failed(bridges::Error),
+}
+
+/// One turn of one connection.
+struct Reading<'a> {
+    node: &'a Node,
+    connection: &'a Connection,
+    live: &'a dyn LiveApi,
+    query: LikesQuery,
+    habit: Habit,
+    now: Timestamp,
+    changed: Changed,
+}
+
+impl Reading<'_> {
+    fn platform(&self) -> Result<Platform, storage::Error> {
+        Ok(external_id(self.connection)?.platform())
+    }
+
+    async fn run(&mut self) -> Result<Ended, JobError> {
+        let (id, habit, now) = (self.connection.id, self.habit, self.now);
+        let mut pass = self.node.write(move |tx| connect::begin(tx, id, habit, now)).await?;
+        for _ in 0..PAGES_PER_TURN {
+            // Only a pass for new likes may be answered by "nothing is new".
+            let may_skip = pass.pages == 0 && PassKind::of(&pass)? == PassKind::Newest;
+            self.query.cursor = pass.cursor.as_deref().map(Cursor::new);
+            self.query.etag = self.connection.etag.clone().filter(|_| may_skip);
+            let page = match self.live.likes(&self.query).await {
+                Ok(LikesReply::Page(page)) => page,
+                Ok(LikesReply::NotModified { .. }) => {
+                    self.node.write(move |tx| connect::not_modified(tx, id)).await?;
+                    return Ok(Ended::Done { unreadable: 0 });
+                }
+                Err(error) => return self.broken_off(&pass, error).await,
+            };
+            if is_circle(&pass, &page) {
+                let error = bridges::Error::malformed("the pages of this listing do not come to an end");
+                return self.broken_off(&pass, error).await;
+            }
+            match self.apply(page).await? {
+                After::Page(next) => pass = next,
+                After::Done { unreadable } => return Ok(Ended::Done { unreadable }),
+            }
+        }
+        Ok(Ended::TurnOver)
+    }
+
+    async fn apply(&mut self, page: LikePage) -> Result<After, JobError> {
+        let page = Page {
+            likes: page.items.iter().map(|item| (seen_post(self.node, &item.post), item.liked_at)).collect(),
+            unreadable: page.unreadable,
+            next: page.next.map(|cursor| cursor.as_str().to_owned()),
+            etag: page.etag,
+            seen_at: self.now,
+        };
+        let (instance, id, habit) = (self.node.instance.clone(), self.connection.id, self.habit);
+        let (changed, after) = self.node.write(move |tx| connect::apply(tx, &instance, id, habit, &page)).await?;
+        self.changed.add(changed);
+        Ok(after)
+    }
+
+    /// A pass waits for better times where waiting helps. Where it does not, its place in the listing is the first
+    /// suspect: cursors expire.
+    async fn broken_off(&mut self, pass: &Pass, error: bridges::Error) -> Result<Ended, JobError> {
+        if !error.is_worth_retrying() && pass.cursor.is_some() {
+            let id = self.connection.id;
+            self.node.write(move |tx| connect::abandon(tx, id)).await?;
+        }
+        Ok(Ended::Failed(error))
+    }
+}
+
+/// Whether a listing leads back to where it came from, or is longer than any person's.
+fn is_circle(pass: &Pass, page: &LikePage) -> bool {
+    let Some(next) = &page.next else { return false };
+    pass.cursor.as_deref() == Some(next.as_str()) || pass.pages + 1 >= i64::from(PAGES_MAX)
 }
 
 fn external_id(connection: &Connection) -> Result<ExternalId, storage::Error> {
@@ -111,19 +248,64 @@ fn external_id(connection: &Connection) -> Result<ExternalId, storage::Error> {
     text.parse().map_err(|_| storage::Error::Corrupt { what: "connection", value: text.clone() })
 }
 
-async fn known_likes(
-    node: &Node,
-    connection: i64,
-) -> Result<Vec<(ObjectRef, crate::domain::id::ObjectId)>, storage::Error> {
-    node.db
-        .read(move |tx| {
-            let mut known = Vec::new();
-            for like in connections::likes_of(tx, connection)? {
-                if let Some(object) = identities::object(tx, like.object_id)? {
-                    known.push((object.object_ref()?, object.id));
-                }
-            }
-            Ok(known)
-        })
-        .await
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::PatronId;
+
+    fn connection(id: i64, failures: i64) -> Connection {
+        Connection {
+            id,
+            patron_id: PatronId(1),
+            platform: "github".into(),
+            account: "7".into(),
+            handle: "mira".into(),
+            is_active: true,
+            baseline_at: None,
+            newest_like_at: None,
+            etag: None,
+            next_poll_at: 0,
+            last_success_at: None,
+            last_error: None,
+            connected_at: None,
+            caught_up_at: None,
+            full_at: None,
+            pass_number: 0,
+            failures,
+        }
+    }
+
+    #[test]
+    fn each_failure_waits_longer_and_no_two_connections_the_same() {
+        let wait = |id, failures| backoff(&connection(id, failures), BACKOFF_MIN);
+        for failures in 0..10 {
+            let doubled = (BACKOFF_MIN * (1 << failures)).min(BACKOFF_MAX);
+            assert!(wait(7, failures) >= doubled && wait(7, failures) <= doubled.mul_f64(1.25), "{failures}");
+        }
+        assert!(wait(7, 1_000) >= BACKOFF_MAX);
+        assert_ne!(wait(7, 3), wait(8, 3));
+        assert_eq!(wait(7, 3), wait(7, 3));
+    }
+
+    #[test]
+    fn a_platform_that_hides_likes_is_read_only_with_the_own_credential() {
+        let able = Capabilities {
+            lists_likes_of_others: false,
+            lists_own_likes: true,
+            dates_likes: false,
+            like_order: LikeOrder::Anywhere,
+            reads_export: true,
+            sign_in: bridges::SignIn::OAuth2Pkce,
+            backlink_fields: &[],
+            page_size_max: Some(100),
+            is_metered: true,
+        };
+        let account = ExternalId::new(Platform::Twitter, "7").unwrap();
+        assert_eq!(asked_as(&able, account.clone(), None), None);
+        let own = asked_as(&able, account.clone(), Some(Credential::bearer("t")));
+        assert_eq!(own, Some((Who::TokenOwner, Access::User(Credential::bearer("t")))));
+        let open = Capabilities { lists_likes_of_others: true, lists_own_likes: false, ..able };
+        let others = Some((Who::Id(account.clone()), Access::Instance));
+        assert_eq!(asked_as(&open, account, Some(Credential::bearer("t"))), others);
+    }
 }

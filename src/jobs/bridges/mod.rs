@@ -1,14 +1,21 @@
 //! Bridges at work: patrons' likes are read, claims are checked, accounts are looked up.
 //!
-//! Owns the waiting: a rate limit is obeyed to the second, a failure backs off, and one bridge that is down never holds
-//! another. What was read is handed to the flows as values.
+//! Owns the waiting: a rate limit is obeyed to the second, a failure backs off, and neither a bridge that is down nor a
+//! connection that is broken holds up another. What was read is handed to the flows as values.
 
 mod claims;
 mod likes;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+
 use super::JobError;
 use crate::bridges::{self, Access, Post, Profile, Who};
 use crate::domain::identity::Platform;
+use crate::domain::time::Timestamp;
+use crate::fault;
 use crate::federation::Node;
 use crate::flows::notice::{self, SeenPost};
 use crate::storage;
@@ -16,20 +23,61 @@ use crate::storage::connections;
 use crate::storage::identities::{Identity, SeenIdentity};
 
 pub use claims::check_claim;
-pub use likes::read_likes;
+pub use likes::{Turn, read_likes};
+
+/// Connections of one platform that are taken up in one round, and how many of them at the same time.
+const ROUND_MAX: i64 = 20;
+const AT_ONCE_MAX: usize = 4;
 
 /// Reads what is due. Says whether anything was done.
 pub async fn step(node: &Node) -> Result<bool, JobError> {
     let now = node.now();
-    let due = node.db.read(move |tx| connections::due_connections(tx, now, 20)).await?;
+    let is_busy = read_due(node, now).await?;
     let checks = node.db.read(move |tx| connections::due_claim_checks(tx, now, 20)).await?;
-    let is_busy = !due.is_empty() || !checks.is_empty();
-    for connection in due {
-        read_likes(node, connection).await?;
-    }
+    let is_busy = is_busy || !checks.is_empty();
     for check in checks {
         claims::check_peer_claim(node, check).await?;
     }
+    Ok(is_busy)
+}
+
+/// Reads the connections that are due: all platforms side by side, a few connections of each.
+///
+/// - errors: only when the database fails; everything else is put down beside the connection that it befell.
+pub async fn read_due(node: &Node, now: Timestamp) -> Result<bool, JobError> {
+    let rounds = Platform::ALL.map(|platform| read_platform(node, platform, now));
+    let mut is_busy = false;
+    for outcome in join_all(rounds).await {
+        is_busy |= outcome?;
+    }
+    Ok(is_busy)
+}
+
+async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
+    let due = node.db.read(move |tx| connections::due_connections(tx, platform, now, ROUND_MAX)).await?;
+    let is_busy = !due.is_empty();
+    // Raised by the first that meets the limit: it put the others off already, those that wait here included.
+    let is_paused = AtomicBool::new(false);
+    let turns = stream::iter(due).map(|connection| {
+        let is_paused = &is_paused;
+        async move {
+            if is_paused.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            match read_likes(node, &connection, now).await {
+                Ok(turn) => {
+                    is_paused.fetch_or(turn.paused_until.is_some(), Ordering::Relaxed);
+                    Ok(())
+                }
+                Err(error) => {
+                    let reason = fault::explain(&error);
+                    likes::put_off(node, &connection, &reason, now).await.map(|_| ())
+                }
+            }
+        }
+    });
+    let outcomes: Vec<Result<(), JobError>> = turns.buffer_unordered(AT_ONCE_MAX).collect().await;
+    outcomes.into_iter().collect::<Result<(), JobError>>()?;
     Ok(is_busy)
 }
 
@@ -38,9 +86,9 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
     Ok(node
         .db
         .read(move |tx| {
-            let connections = connections::due_connections(tx, now, 1_000)?.len();
+            let connections = connections::count_due(tx, now)?;
             let checks = connections::due_claim_checks(tx, now, 1_000)?.len();
-            Ok::<i64, storage::Error>(i64::try_from(connections + checks).unwrap_or(i64::MAX))
+            Ok::<i64, storage::Error>(connections + i64::try_from(checks).unwrap_or(i64::MAX))
         })
         .await?)
 }
@@ -73,16 +121,20 @@ pub async fn look_up(node: &Node, platform: Platform, who: &Who) -> Result<(Prof
 
 /// Stores what a platform said of one post.
 pub async fn note_post(node: &Node, post: &Post) -> Result<crate::domain::id::ObjectId, JobError> {
-    let (instance, seen, now) = (node.instance.clone(), seen_post(post), node.now());
+    let (instance, seen, now) = (node.instance.clone(), seen_post(node, post), node.now());
     Ok(node.write(move |tx| notice::post(tx, &instance, &seen, now)).await?.id)
 }
 
 /// A post as the flows take it. Its author is known by the stable id, or not at all.
-fn seen_post(post: &Post) -> SeenPost {
+fn seen_post(node: &Node, post: &Post) -> SeenPost {
     let owner = post.owner.clone().map(|external_id| {
         let handle = post.owner_handle.clone().unwrap_or_else(|| external_id.account().to_owned());
         SeenIdentity {
-            profile_url: profile_url(external_id.platform(), &handle),
+            profile_url: node
+                .bridges
+                .get(external_id.platform())
+                .map(|bridge| bridge.profile_url(&handle))
+                .unwrap_or_default(),
             display_name: handle.clone(),
             handle,
             external_id,
@@ -96,14 +148,6 @@ fn seen_post(post: &Post) -> SeenPost {
         title: post.title.clone(),
         url: post.url.clone(),
         published_at: post.published,
-    }
-}
-
-/// Where people find an account of which only the handle is known.
-fn profile_url(platform: Platform, handle: &str) -> String {
-    match platform {
-        Platform::GitHub => format!("https://github.com/{handle}"),
-        _ => String::new(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::sandbox;
+use crate::domain::identity::Platform;
+use crate::sandbox::model::World;
 use crate::sandbox::{self as this, Sandbox};
 
 async fn post(sandbox: &Sandbox, command: &str, body: Value) -> (u16, Value) {
@@ -42,7 +44,7 @@ async fn a_world_is_built_moved_and_read_over_http() {
         "tokens": [{"platform": "github", "user": "mira", "token": "t-mira"}],
     });
     assert_eq!(post(&sandbox, "scenario", scenario).await.0, 200);
-    let base = sandbox.base_url(crate::domain::identity::Platform::GitHub);
+    let base = sandbox.base_url(Platform::GitHub);
     let (_, likes) = get(format!("{base}/users/mira/starred")).await;
     assert_eq!(likes.pointer("/0/starred_at"), Some(&json!("2013-06-09T00:00:00Z")));
     assert_eq!(likes.pointer("/0/repo/owner/type"), Some(&json!("Organization")));
@@ -83,4 +85,25 @@ async fn a_command_that_names_nothing_is_refused() {
     assert_eq!(post(&sandbox, "clock", json!({"forward": 1})).await.0, 400);
     assert_eq!(post(&sandbox, "dance", json!({})).await.0, 404);
     sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn an_export_is_handed_out_where_the_platform_has_one() {
+    let sandbox = sandbox().await;
+    sandbox.world().add_user(Platform::GitHub, "mira");
+    let at = |path: &str| format!("http://{}/_sim/exports/{path}", sandbox.addr);
+    for path in ["github/mira.zip", "github/nobody.zip", "vimeo/mira.zip", "myspace/mira.zip"] {
+        assert_eq!(get(at(path)).await.0, 404, "{path}");
+    }
+    sandbox.stop().await;
+}
+
+#[test]
+fn ids_have_the_form_that_the_platform_gives_out() {
+    let check = |platform, is_user, expected| assert_eq!(World::id_for(platform, 77, is_user), expected);
+    check(Platform::Flickr, true, "77@N00");
+    check(Platform::Flickr, false, "77");
+    check(Platform::SoundCloud, true, "soundcloud:users:77");
+    check(Platform::SoundCloud, false, "soundcloud:tracks:77");
+    check(Platform::Twitter, true, "77");
 }

@@ -10,10 +10,11 @@ use url::Url;
 
 use super::sandbox;
 use crate::bridges::github::{Config, GitHub};
-use crate::bridges::http::{Header, LoopbackHttp};
+use crate::bridges::http::LoopbackHttp;
 use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
 use crate::bridges::{
-    Access, Bridge, Error, Http, HttpFailure, HttpReply, LikesQuery, LikesReply, LiveApi, PostsOf, Secret, Who, proves,
+    Access, Bridge, Credential, Error, Http, HttpFailure, HttpReply, HttpRequest, LikesQuery, LikesReply, LiveApi,
+    PostsOf, Who, proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
@@ -26,7 +27,7 @@ const CLAIM: &str = "https://node.example/claim/7f3a9c";
 
 fn bridge_over(sandbox: &Sandbox, http: Arc<dyn Http>) -> GitHub {
     let base_url = Url::parse(&sandbox.base_url(GITHUB)).unwrap();
-    GitHub::new(Config { base_url, token: None, user_agent: "fedflattr-test".into() }, http)
+    GitHub::new(Config { base_url, token: None, user_agent: "fedflattr-test".into(), app: None }, http)
 }
 
 fn bridge(sandbox: &Sandbox) -> GitHub {
@@ -94,8 +95,8 @@ struct Between<F: Fn(u32) + Send + Sync> {
 
 #[async_trait]
 impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn get(&self, url: &Url, headers: &[Header]) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.get(url, headers).await?;
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
+        let reply = self.inner.send(request).await?;
         (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
         Ok(reply)
     }
@@ -247,7 +248,7 @@ async fn an_unchanged_first_page_costs_nothing_with_a_token() {
     let sandbox = sandbox().await;
     fill(&mut sandbox.world(), 120);
     let bridge = bridge(&sandbox);
-    let mut query = LikesQuery::first(Who::TokenOwner, Access::User(Secret::new("t-nils")));
+    let mut query = LikesQuery::first(Who::TokenOwner, Access::User(Credential::bearer("t-nils")));
     let LikesReply::Page(page) = bridge.likes(&query).await.unwrap() else { panic!("no etag was sent") };
     query.etag = page.etag;
     let LikesReply::NotModified { quota } = bridge.likes(&query).await.unwrap() else { panic!("nothing changed") };
@@ -323,9 +324,9 @@ async fn a_pasted_address_and_a_like_give_the_same_object_even_after_a_rename() 
     let moved = bridge.resolve(&pasted, &Access::Instance).await.unwrap();
     assert_eq!((&moved.id, &moved.owner), (&liked.id, &liked.owner));
     assert_eq!(moved.title, "mira-lund/atlas");
-    assert_eq!(bridge.post(&liked.id, &Access::Instance).await.unwrap(), moved);
+    assert_eq!(bridge.post(&liked.id, None, &Access::Instance).await.unwrap(), moved);
     sandbox.world().delete_post(GITHUB, liked.id.object()).unwrap();
-    assert_eq!(bridge.post(&liked.id, &Access::Instance).await.unwrap_err().class(), "not_found");
+    assert_eq!(bridge.post(&liked.id, None, &Access::Instance).await.unwrap_err().class(), "not_found");
     sandbox.stop().await;
 }
 
@@ -360,7 +361,7 @@ async fn private_repositories_stay_private_even_for_their_own_token() {
     let sandbox = sandbox().await;
     fill(&mut sandbox.world(), 2);
     sandbox.world().post_mut(GITHUB, "mira/maps-0").unwrap().is_private = true;
-    let query = LikesQuery::first(Who::TokenOwner, Access::User(Secret::new("t-nils")));
+    let query = LikesQuery::first(Who::TokenOwner, Access::User(Credential::bearer("t-nils")));
     let pass = listing::read(&bridge(&sandbox), &query, Depth::All).await;
     assert_eq!((pass.items.len(), pass.is_complete()), (1, true));
     sandbox.stop().await;
@@ -371,7 +372,7 @@ async fn a_token_names_its_owner_and_a_false_one_is_refused() {
     let sandbox = sandbox().await;
     let nils = fill(&mut sandbox.world(), 0);
     let bridge = bridge(&sandbox);
-    let ask = async |token: &str| bridge.profile(&Who::TokenOwner, &Access::User(Secret::new(token))).await;
+    let ask = async |token: &str| bridge.profile(&Who::TokenOwner, &Access::User(Credential::bearer(token))).await;
     assert_eq!(ask("t-nils").await.unwrap().id, nils);
     assert_eq!(ask("t-other").await.unwrap_err().class(), "unauthorized");
     let anonymous = bridge.profile(&Who::TokenOwner, &Access::Instance).await;
@@ -396,5 +397,29 @@ async fn a_star_set_through_the_api_is_seen_by_both_sides() {
         assert_eq!((found.len(), next), (likers, None));
         assert!(found.iter().all(|liker| liker.account == nils && liker.liked_at == Some(sandbox.world().now)));
     }
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_release_is_found_by_its_address_and_believed_by_its_id() {
+    let sandbox = sandbox().await;
+    let (release, other) = {
+        let world = &mut *sandbox.world();
+        world.add_user(GITHUB, "mira");
+        let repository = world.add_post(GITHUB, "mira", "maps").unwrap().id.clone();
+        let mut release = |name: &str| {
+            let post = world.add_post(GITHUB, "mira", name).unwrap();
+            post.parent = Some(repository.clone());
+            ObjectRef::new(GITHUB, &format!("release-{}", post.id)).unwrap()
+        };
+        (release("v1"), release("v2"))
+    };
+    let bridge = bridge(&sandbox);
+    let hint = Some("https://github.com/mira/maps/releases/tag/v1");
+    assert_eq!(bridge.post(&release, hint, &Access::Instance).await.unwrap().id, release);
+    assert_eq!(bridge.post(&other, hint, &Access::Instance).await.unwrap_err().class(), "malformed");
+    assert_eq!(bridge.post(&release, None, &Access::Instance).await.unwrap_err().class(), "unsupported");
+    let repository = Some("https://github.com/mira/maps");
+    assert_eq!(bridge.post(&release, repository, &Access::Instance).await.unwrap_err().class(), "malformed");
     sandbox.stop().await;
 }
