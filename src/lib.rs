@@ -16,6 +16,7 @@ pub mod clock;
 
 // How failures are told, and places at which a test may kill the process.
 pub mod fault;
+pub mod vault;
 
 // What we remember: Diesel on SQLite or PostgreSQL.
 pub mod storage;

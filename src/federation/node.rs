@@ -29,6 +29,7 @@ use crate::flows::register::make_local_actor;
 use crate::flows::{Instance, Policy};
 use crate::rails::Rail;
 use crate::rails::sandbox::SandboxRail;
+use crate::vault::{Vault, VaultError};
 use crate::storage::people::{self, Actor, ActorKeys, ActorKind};
 use crate::storage::{self, Database, Options, ledger};
 
@@ -41,6 +42,8 @@ pub enum StartError {
     Keys(#[from] KeyError),
     #[error("could not set up the HTTP client: {0}")]
     Client(#[from] ClientError),
+    #[error("{0}")]
+    Vault(#[from] VaultError),
     #[error("could not set up a rail: {0}")]
     Rail(#[from] crate::rails::Error),
     #[error("{CLOCK_VARIABLE} is for tests: it is refused with the public domain `{0}`")]
@@ -93,6 +96,10 @@ pub struct Parts {
     /// Begun when the rail refused a payment.
     pub rail_pause: Pause,
     pub bridges: Registry,
+    /// Opens what people's platforms gave us in confidence.
+    pub vault: Vault,
+    /// Held while a credential is renewed.
+    pub renewals: tokio::sync::Mutex<()>,
     /// Rung when there may be work to do.
     pub wake: Notify,
     /// What was fetched a short while ago for the inbox.
@@ -135,6 +142,7 @@ impl Node {
             Some(url) => Some(Arc::new(SandboxRail::new(url.as_str(), &config.rail.sandbox.account)?)),
         };
         let bridges = bridges_of(&config, &client, &instance);
+        let vault = Vault::open(&config.server.data_dir)?;
         Ok(Node(Arc::new(Parts {
             instance,
             db,
@@ -144,6 +152,8 @@ impl Node {
             client,
             rail,
             rail_pause: Pause::default(),
+            vault,
+            renewals: tokio::sync::Mutex::default(),
             bridges,
             wake: Notify::new(),
             gate: Memory::default(),

@@ -29,6 +29,7 @@ macro_rules! both {
 pub mod bank;
 pub mod connections;
 pub mod evidence;
+pub mod grants;
 pub mod identities;
 pub mod inbox;
 pub mod ledger;

@@ -5,16 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each layer, the layers above it in `lib.rs` that it may use. A new layer is added here with its reason.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("clock", &["domain"]),
     ("fault", &[]),
+    ("vault", &[]),
     ("storage", &["domain"]),
     ("bridges", &["domain", "config"]),
     ("rails", &["domain", "config"]),
     ("flows", &["domain", "config", "storage", "bridges", "rails"]),
-    ("federation", &["domain", "config", "clock", "fault", "storage", "bridges", "rails", "flows"]),
+    ("federation", &["domain", "config", "clock", "fault", "vault", "storage", "bridges", "rails", "flows"]),
     ("jobs", &["domain", "config", "fault", "storage", "bridges", "rails", "flows", "federation"]),
     ("console", &["domain", "config", "fault", "storage", "bridges", "rails", "flows", "federation", "jobs", "web"]),
     ("web", &["domain", "config", "clock", "fault", "storage", "bridges", "rails", "flows", "federation", "jobs"]),

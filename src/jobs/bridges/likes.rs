@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{JobError, seen_post};
+use super::{JobError, credentials, seen_post};
 use crate::bridges::listing::PAGES_MAX;
 use crate::bridges::{
     self, Access, Bridge, Capabilities, Credential, Cursor, LikeOrder, LikePage, LikesQuery, LikesReply, LiveApi, Who,
@@ -48,7 +48,11 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
         return put_off(node, connection, "this platform has no API for likes", now).await;
     };
     let able = bridge.capabilities();
-    let Some((who, access)) = asked_as(able, account, own_credential(node, connection)) else {
+    let own = match credentials::of(node, &*bridge, &account).await? {
+        Ok(own) => own,
+        Err(error) => return fail(node, connection, account.platform(), &error, false, now).await,
+    };
+    let Some((who, access)) = asked_as(able, account.clone(), own) else {
         let reason = "this platform shows likes only to the account itself, which has to sign in";
         return put_off(node, connection, reason, now).await;
     };
@@ -82,6 +86,19 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
             let id = connection.id;
             node.write(move |tx| connections::set_next_poll(tx, id, now)).await?;
             Ok(Turn::of(changed))
+        }
+        Ended::Failed(bridges::Error::Unauthorized { message, .. }) if !is_shared => {
+            // Expired before its time, or taken back at the platform: the renewal tells which.
+            let reason = match credentials::renew(node, &*bridge, &account).await? {
+                Ok(Some(_)) => {
+                    let id = connection.id;
+                    node.write(move |tx| connections::set_next_poll(tx, id, now.plus(BACKOFF_MIN))).await?;
+                    return Ok(Turn::of(changed));
+                }
+                Ok(None) => format!("{message}: the account has to sign in again"),
+                Err(error) => error.to_string(),
+            };
+            put_off(node, connection, &reason, now).await
         }
         Ended::Failed(error) => {
             let mut turn = fail(node, connection, platform, &error, is_shared, now).await?;
@@ -134,11 +151,6 @@ fn asked_as(able: &Capabilities, account: ExternalId, own: Option<Credential>) -
         _ if able.lists_likes_of_others => Some((Who::Id(account), Access::Instance)),
         _ => None,
     }
-}
-
-/// The patron's own credential. None is stored yet: whoever signs in proves an account and grants nothing.
-fn own_credential(_: &Node, _: &Connection) -> Option<Credential> {
-    None
 }
 
 fn habit(bridge: &dyn Bridge) -> Habit {

@@ -4,6 +4,7 @@
 //! connection that is broken holds up another. What was read is handed to the flows as values.
 
 mod claims;
+pub mod credentials;
 mod likes;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,10 @@
 //! The tables, as Diesel sees them: the same column types on SQLite and PostgreSQL.
 
+mod sign_in;
+
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
+
+pub use sign_in::{grants, sign_ins};
 
 table! {
     logins (id) {

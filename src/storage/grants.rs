@@ -1,0 +1,141 @@
+//! Sign-ins at platforms, and what they allow us to read: sealed texts that only the vault opens.
+//!
+//! Owns that a sign-in that has begun is used once, and that a renewed credential takes the place of the one it was made
+//! from and of no other.
+
+use diesel::prelude::*;
+
+use super::schema::{grants, sign_ins};
+use super::{Result, Tx};
+use crate::domain::id::LoginId;
+use crate::domain::identity::ExternalId;
+use crate::domain::time::Timestamp;
+
+/// A sign-in that has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Insertable)]
+#[diesel(table_name = sign_ins)]
+pub struct Pending {
+    /// What the return is recognised by.
+    pub key: String,
+    pub login_id: i64,
+    pub platform: String,
+    /// `connect` or `claim`.
+    pub purpose: String,
+    /// Sealed.
+    pub kept: String,
+    pub begun_at: i64,
+}
+
+impl Pending {
+    pub fn login(&self) -> LoginId {
+        LoginId(self.login_id)
+    }
+}
+
+/// Keeps a sign-in, and forgets those that began before `oldest` and never came back.
+pub fn save_pending(tx: &mut Tx, pending: &Pending, oldest: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::delete(sign_ins::table.filter(sign_ins::begun_at.lt(oldest.micros()))).execute(db))?;
+    both!(tx, |db| diesel::insert_into(sign_ins::table).values(pending).execute(db))?;
+    Ok(())
+}
+
+/// Takes the sign-in of a key out, so that it ends once. `None` when it is unknown or began before `oldest`.
+pub fn take_pending(tx: &mut Tx, key: &str, oldest: Timestamp) -> Result<Option<Pending>> {
+    let found: Option<Pending> = both!(tx, |db| sign_ins::table.find(key).first(db).optional())?;
+    let deleted = both!(tx, |db| diesel::delete(sign_ins::table.find(key)).execute(db))?;
+    Ok(found.filter(|pending| deleted == 1 && pending.begun_at >= oldest.micros()))
+}
+
+/// What an account has granted.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Grant {
+    pub id: i64,
+    pub platform: String,
+    pub account: String,
+    /// Sealed.
+    pub sealed: String,
+    pub expires_at: Option<i64>,
+    pub scopes: String,
+    /// `good`, or `ended`: expired for good or taken back at the platform.
+    pub state: String,
+    pub updated_at: i64,
+}
+
+/// A grant to be kept.
+pub struct NewGrant<'a> {
+    pub account: &'a ExternalId,
+    pub sealed: &'a str,
+    pub expires_at: Option<Timestamp>,
+    pub scopes: &'a str,
+}
+
+/// Keeps a grant in place of an earlier one of the same account.
+pub fn save_grant(tx: &mut Tx, grant: &NewGrant, now: Timestamp) -> Result<()> {
+    let values = (
+        grants::sealed.eq(grant.sealed),
+        grants::expires_at.eq(grant.expires_at.map(Timestamp::micros)),
+        grants::scopes.eq(grant.scopes),
+        grants::state.eq("good"),
+        grants::updated_at.eq(now.micros()),
+    );
+    both!(tx, |db| diesel::insert_into(grants::table)
+        .values((
+            grants::platform.eq(grant.account.platform().slug()),
+            grants::account.eq(grant.account.account()),
+            values,
+        ))
+        .on_conflict((grants::platform, grants::account))
+        .do_update()
+        .set(values)
+        .execute(db))?;
+    Ok(())
+}
+
+pub fn grant_of(tx: &mut Tx, account: &ExternalId) -> Result<Option<Grant>> {
+    Ok(both!(tx, |db| grants::table
+        .filter(grants::platform.eq(account.platform().slug()))
+        .filter(grants::account.eq(account.account()))
+        .first(db)
+        .optional())?)
+}
+
+/// Puts a renewed credential in the place of the one it was made from. `false` when that is not there any more: somebody
+/// else has renewed it, or the person has signed in again.
+pub fn renew(
+    tx: &mut Tx,
+    old: &Grant,
+    sealed: &str,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool> {
+    let changed = both!(tx, |db| diesel::update(grants::table.find(old.id))
+        .filter(grants::sealed.eq(&old.sealed))
+        .set((
+            grants::sealed.eq(sealed),
+            grants::expires_at.eq(expires_at.map(Timestamp::micros)),
+            grants::state.eq("good"),
+            grants::updated_at.eq(now.micros()),
+        ))
+        .execute(db))?;
+    Ok(changed == 1)
+}
+
+/// Notes that a credential opens nothing any more, unless it was replaced meanwhile.
+pub fn end(tx: &mut Tx, old: &Grant, now: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(grants::table.find(old.id))
+        .filter(grants::sealed.eq(&old.sealed))
+        .set((grants::state.eq("ended"), grants::updated_at.eq(now.micros())))
+        .execute(db))?;
+    Ok(())
+}
+
+/// Forgets what an account has granted.
+pub fn forget(tx: &mut Tx, account: &ExternalId) -> Result<()> {
+    both!(tx, |db| diesel::delete(
+        grants::table
+            .filter(grants::platform.eq(account.platform().slug()))
+            .filter(grants::account.eq(account.account()))
+    )
+    .execute(db))?;
+    Ok(())
+}
