@@ -254,7 +254,7 @@ fn counting(tx: &mut Tx, patron: &people::Patron, month: Month) -> Result<Vec<Co
     let mut own = Vec::new();
     if let Some(creator) = creator {
         let claims = identities::claims_of_creator(tx, creator)?;
-        own.extend(claims.iter().filter(|claim| claim.state == "verified").map(|claim| claim.identity_id.0));
+        own.extend(claims.iter().filter(|claim| claim.may_be_theirs()).map(|claim| claim.identity_id.0));
     }
     let mut flattrs = months::counting_flattrs(tx, patron.id, month)?;
     flattrs.retain(|flattr| !flattr.owner_id.is_some_and(|owner| own.contains(&owner)));

@@ -107,6 +107,17 @@ table! {
         state -> Text,
         created_at -> BigInt,
         verified_at -> Nullable<BigInt>,
+        changed_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    claim_looks (identity_id) {
+        identity_id -> BigInt,
+        looked_at -> Nullable<BigInt>,
+        next_at -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
     }
 }
 
@@ -502,6 +513,20 @@ table! {
 }
 
 table! {
+    connection_proofs (id) {
+        id -> BigInt,
+        patron_id -> BigInt,
+        platform -> Text,
+        account -> Text,
+        handle -> Text,
+        token -> Text,
+        state -> Text,
+        created_at -> BigInt,
+        proved_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
     rail_cursors (rail) {
         rail -> Text,
         cursor -> BigInt,
@@ -518,6 +543,8 @@ joinable!(creators -> logins (login_id));
 joinable!(identities -> actors (actor_id));
 joinable!(claims -> identities (identity_id));
 joinable!(claims -> creators (creator_id));
+joinable!(claim_looks -> identities (identity_id));
+joinable!(connection_proofs -> patrons (patron_id));
 joinable!(transfers -> journal_entries (entry_sequence));
 joinable!(objects -> identities (owner_id));
 joinable!(flattrs -> patrons (patron_id));
@@ -542,44 +569,10 @@ joinable!(connections -> patrons (patron_id));
 joinable!(connection_likes -> connections (connection_id));
 joinable!(connection_likes -> objects (object_id));
 
-allow_tables_to_appear_in_same_query!(
-    actor_keys,
-    actors,
-    channel_messages,
-    channels,
-    claim_checks,
-    claims,
-    connection_likes,
-    connections,
-    creators,
-    deliveries,
-    evidence,
-    flattrs,
-    follows,
-    identities,
-    inbox,
-    journal_entries,
-    journal_head,
-    ledger_accounts,
-    login_tokens,
-    logins,
-    month_budgets,
-    months,
-    objects,
-    outbox_events,
-    outgoing,
-    patrons,
-    payment_parts,
-    payments,
-    payouts,
-    peer_commitments,
-    peers,
-    rail_cursors,
-    rail_movements,
-    received_likes,
-    shares,
-    statement_lines,
-    statements,
-    transfers,
-    undone_likes,
-);
+allow_tables_to_appear_in_same_query! {
+    actor_keys, actors, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
+    connection_proofs, connections, creators, deliveries, evidence, flattrs, follows, identities, inbox,
+    journal_entries, journal_head, ledger_accounts, login_tokens, logins, month_budgets, months, objects,
+    outbox_events, outgoing, patrons, payment_parts, payments, payouts, peer_commitments, peers, rail_cursors,
+    rail_movements, received_likes, shares, statement_lines, statements, transfers, undone_likes,
+}

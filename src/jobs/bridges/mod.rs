@@ -15,7 +15,7 @@ use crate::storage;
 use crate::storage::connections;
 use crate::storage::identities::{Identity, SeenIdentity};
 
-pub use claims::check_claim;
+pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use likes::read_likes;
 
 /// Reads what is due. Says whether anything was done.
@@ -23,12 +23,16 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     let now = node.now();
     let due = node.db.read(move |tx| connections::due_connections(tx, now, 20)).await?;
     let checks = node.db.read(move |tx| connections::due_claim_checks(tx, now, 20)).await?;
-    let is_busy = !due.is_empty() || !checks.is_empty();
+    let looks = node.db.read(move |tx| storage::claims::due_looks(tx, now, 20)).await?;
+    let is_busy = !due.is_empty() || !checks.is_empty() || !looks.is_empty();
     for connection in due {
         read_likes(node, connection).await?;
     }
     for check in checks {
         claims::check_peer_claim(node, check).await?;
+    }
+    for identity in looks {
+        claims::look_again(node, &identity).await?;
     }
     Ok(is_busy)
 }
@@ -40,7 +44,8 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
         .read(move |tx| {
             let connections = connections::due_connections(tx, now, 1_000)?.len();
             let checks = connections::due_claim_checks(tx, now, 1_000)?.len();
-            Ok::<i64, storage::Error>(i64::try_from(connections + checks).unwrap_or(i64::MAX))
+            let looks = storage::claims::due_looks(tx, now, 1_000)?.len();
+            Ok::<i64, storage::Error>(i64::try_from(connections + checks + looks).unwrap_or(i64::MAX))
         })
         .await?)
 }

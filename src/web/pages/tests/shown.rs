@@ -43,7 +43,7 @@ const PUBLIC: [&str; 10] = [
 ];
 const MINE: [&str; 6] =
     ["/me", "/me/history", "/me/connections", "/me/claim", "/me/revenue", "/bridge/github/objects/78"];
-const ADMIN: [&str; 7] = [
+const ADMIN: [&str; 8] = [
     "/admin",
     "/admin/months",
     "/admin/peers",
@@ -51,6 +51,7 @@ const ADMIN: [&str; 7] = [
     "/admin/deliveries",
     "/admin/journal",
     "/admin/connections",
+    "/admin/claims",
 ];
 
 /// What every page must be, whatever it says.
