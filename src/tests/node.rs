@@ -417,8 +417,25 @@ impl TestNode {
     // --- Payouts ---
 
     /// Pays a creator out as far as the bank; returns the reference.
+    ///
+    /// As the job does before a payout, it looks again at the profiles first: they still show what they showed.
     pub fn request_payout(&self, creator: &Creator) -> Result<String, pay_out::PayOutError> {
         let name = creator.name.clone();
+        let (login, instance) = (creator.login, self.instance.clone());
+        let proved = self.read(move |tx| {
+            let mut proved = Vec::new();
+            let Some(creator) = people::creator_by_login(tx, login)? else { return Ok(proved) };
+            for claim in identities::claims_of_creator(tx, creator.id)? {
+                if claim.state == "verified" {
+                    let identity = identities::identity(tx, claim.identity_id)?.expect("the identity of a claim");
+                    proved.push((identity.external_id()?.to_string(), claim::claim_url(&instance, &claim.token)));
+                }
+            }
+            Ok(proved)
+        });
+        for (identity, address) in proved {
+            self.look(&identity, &[&address]);
+        }
         self.try_flow(move |tx, close| {
             pay_out::request(tx, close.instance, &name, settle::RAIL, close.now).map(|payout| payout.reference)
         })

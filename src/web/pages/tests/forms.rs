@@ -122,7 +122,8 @@ async fn an_account_is_connected_by_a_proof_and_to_one_patron_only() {
     let (his, his_token) = address_on(&ben.get(&app, "/me/connections").await, "/connect/");
     let public = Browser::default().get(&app, &format!("/connect/{token}")).await;
     public.shows("An account is being connected");
-    public.hides("ana");
+    public.hides("@ana");
+    public.hides("users/ana");
     assert_eq!(ben.post(&app, "/me/connections/check", &[("proof", &token)]).await.status, StatusCode::NOT_FOUND);
     ana.post(&app, "/me/connections/check", &[("proof", &token)]).await.shows("does not show the address yet");
     assert!(site.node.db.read(connections::connections).await.unwrap().is_empty());
