@@ -1,41 +1,7 @@
 DROP TABLE connection_proofs;
-
-CREATE TABLE connections_next (
-    id INTEGER PRIMARY KEY,
-    patron_id INTEGER NOT NULL REFERENCES patrons (id),
-    platform TEXT NOT NULL,
-    account TEXT NOT NULL,
-    handle TEXT NOT NULL,
-    is_active INTEGER NOT NULL,
-    baseline_at INTEGER,
-    newest_like_at INTEGER,
-    etag TEXT,
-    next_poll_at INTEGER NOT NULL,
-    last_success_at INTEGER,
-    last_error TEXT,
-    UNIQUE (platform, account)
-) STRICT;
-INSERT INTO connections_next
-SELECT id, patron_id, platform, account, handle, is_active, baseline_at, newest_like_at, etag, next_poll_at,
-    last_success_at, last_error
-FROM connections;
-CREATE TABLE connection_likes_next (
-    id INTEGER PRIMARY KEY,
-    connection_id INTEGER NOT NULL REFERENCES connections_next (id),
-    object_id INTEGER NOT NULL REFERENCES objects (id),
-    liked_at INTEGER,
-    is_baseline INTEGER NOT NULL,
-    is_gone INTEGER NOT NULL,
-    UNIQUE (connection_id, object_id)
-) STRICT;
-INSERT INTO connection_likes_next
-SELECT id, connection_id, object_id, liked_at, is_baseline, is_gone FROM connection_likes;
-DROP TABLE connection_likes;
-DROP TABLE connections;
-ALTER TABLE connections_next RENAME TO connections;
-ALTER TABLE connection_likes_next RENAME TO connection_likes;
-CREATE INDEX connections_due ON connections (is_active, next_poll_at);
-
+DROP TRIGGER connection_id_skip;
+DROP TRIGGER connection_id_remember;
+DROP TABLE connection_id_highest;
 DROP TABLE claim_looks;
 
 CREATE TABLE claims_next (

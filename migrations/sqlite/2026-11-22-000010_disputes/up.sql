@@ -37,41 +37,17 @@ CREATE INDEX claim_looks_due ON claim_looks (next_at);
 INSERT INTO claim_looks SELECT DISTINCT identity_id, NULL, 0, NULL FROM claims WHERE state IN ('verified', 'disputed');
 
 -- The id of a connection that is gone is never given again: a look that is still on its way names the old one.
-CREATE TABLE connections_next (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    patron_id INTEGER NOT NULL REFERENCES patrons (id),
-    platform TEXT NOT NULL,
-    account TEXT NOT NULL,
-    handle TEXT NOT NULL,
-    is_active INTEGER NOT NULL,
-    baseline_at INTEGER,
-    newest_like_at INTEGER,
-    etag TEXT,
-    next_poll_at INTEGER NOT NULL,
-    last_success_at INTEGER,
-    last_error TEXT,
-    UNIQUE (platform, account)
-) STRICT;
-INSERT INTO connections_next
-SELECT id, patron_id, platform, account, handle, is_active, baseline_at, newest_like_at, etag, next_poll_at,
-    last_success_at, last_error
-FROM connections;
-CREATE TABLE connection_likes_next (
-    id INTEGER PRIMARY KEY,
-    connection_id INTEGER NOT NULL REFERENCES connections_next (id),
-    object_id INTEGER NOT NULL REFERENCES objects (id),
-    liked_at INTEGER,
-    is_baseline INTEGER NOT NULL,
-    is_gone INTEGER NOT NULL,
-    UNIQUE (connection_id, object_id)
-) STRICT;
-INSERT INTO connection_likes_next
-SELECT id, connection_id, object_id, liked_at, is_baseline, is_gone FROM connection_likes;
-DROP TABLE connection_likes;
-DROP TABLE connections;
-ALTER TABLE connections_next RENAME TO connections;
-ALTER TABLE connection_likes_next RENAME TO connection_likes;
-CREATE INDEX connections_due ON connections (is_active, next_poll_at);
+CREATE TABLE connection_id_highest (id INTEGER PRIMARY KEY NOT NULL) STRICT;
+INSERT INTO connection_id_highest VALUES (0);
+CREATE TRIGGER connection_id_remember BEFORE DELETE ON connections
+BEGIN
+    UPDATE connection_id_highest SET id = OLD.id WHERE id < OLD.id;
+END;
+CREATE TRIGGER connection_id_skip AFTER INSERT ON connections WHEN NEW.id <= (SELECT id FROM connection_id_highest)
+BEGIN
+    UPDATE connection_id_highest SET id = id + 1;
+    UPDATE connections SET id = (SELECT id FROM connection_id_highest) WHERE id = NEW.id;
+END;
 
 -- What patrons say of their accounts elsewhere: pending until the profile shows the address. Several may wait for one
 -- account; the likes are read for the one who proved it.
