@@ -35,7 +35,7 @@ pub struct Vault {
 impl Vault {
     /// Opens the vault of a data directory; the first time, its key is made, readable by its owner only.
     pub fn open(data_dir: &Path) -> Result<Vault, VaultError> {
-        let path = data_dir.join("secrets.key");
+        let path = key_path(data_dir);
         std::fs::create_dir_all(data_dir).map_err(|source| VaultError::File { path: data_dir.to_owned(), source })?;
         let text = match read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => make(&path),
@@ -78,6 +78,11 @@ impl Vault {
         let plain = plain.map_err(|_| VaultError::Sealed)?;
         String::from_utf8(plain.to_vec()).map_err(|_| VaultError::Sealed)
     }
+}
+
+/// Where the key of a data directory is.
+pub fn key_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("secrets.key")
 }
 
 fn read(path: &Path) -> std::io::Result<String> {

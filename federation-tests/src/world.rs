@@ -62,7 +62,8 @@ pub async fn add_patron(stage: &Stage, home: usize, name: &str, budget: &str, de
     let made = stage.data(home, command).await?;
     transfer(stage, &account_of(name), &stage.instances[home].account, deposit, text(&made, "deposit_reference"))?;
     let platform = "github".to_owned();
-    stage.ask(home, Command::BridgeConnect { name: name.to_owned(), platform, handle: name.to_owned() }).await?;
+    let (name, handle) = (name.to_owned(), name.to_owned());
+    stage.ask(home, Command::BridgeConnect { name, platform, handle, is_trusted: true }).await?;
     Ok(())
 }
 

@@ -163,11 +163,19 @@ pub enum BridgeVerb {
         file: Option<PathBuf>,
     },
     List,
-    /// Connects a patron's account as a source of likes.
+    /// Connects a patron's account as a source of likes, once its profile shows the address that this prints.
     Connect {
         name: String,
         platform: String,
         handle: String,
+        /// Connects at once, on your word that the account is the patron's. Whoever proves it later takes over.
+        #[arg(long)]
+        trusted: bool,
+    },
+    /// Ends a patron's connections on a platform. What was read is forgotten; flattrs stay.
+    Disconnect {
+        name: String,
+        platform: String,
     },
     /// Looks an account up on its platform.
     Look {
@@ -187,10 +195,14 @@ pub enum BridgeVerb {
 pub enum ClaimVerb {
     /// Says which address the profile must show.
     Begin { name: String, platform: String, handle: String },
-    /// Looks for the address on the profile.
+    /// Looks for the address on the profile: a token, or an account as platform:id for all claims on it.
     Check { token: String },
     /// Claims that peers announced.
     List,
+    /// Claims that contradict each other, and those whose proof is gone: nobody is paid for them.
+    Disputes,
+    /// Vouches for what was earned with an account whose profile proves the claim no more: payouts go on for 7 days.
+    Confirm { token: String },
 }
 
 #[derive(Subcommand, Debug, Clone)]
@@ -265,8 +277,11 @@ impl Verb {
             Verb::User { verb: UserVerb::Password { name } } => Command::UserPassword { name },
             Verb::User { verb: UserVerb::Budget { name, amount } } => Command::BudgetSet { name, budget: amount },
             Verb::Bridge { verb: BridgeVerb::List } => Command::BridgeList,
-            Verb::Bridge { verb: BridgeVerb::Connect { name, platform, handle } } => {
-                Command::BridgeConnect { name, platform, handle }
+            Verb::Bridge { verb: BridgeVerb::Connect { name, platform, handle, trusted } } => {
+                Command::BridgeConnect { name, platform, handle, is_trusted: trusted }
+            }
+            Verb::Bridge { verb: BridgeVerb::Disconnect { name, platform } } => {
+                Command::BridgeDisconnect { name, platform }
             }
             Verb::Bridge { verb: BridgeVerb::Look { platform, handle } } => Command::BridgeLookUp { platform, handle },
             Verb::Bridge { verb: BridgeVerb::Refuse { platform, handle } } => {
@@ -280,6 +295,8 @@ impl Verb {
             }
             Verb::Claim { verb: ClaimVerb::Check { token } } => Command::ClaimCheck { token },
             Verb::Claim { verb: ClaimVerb::List } => Command::ClaimList,
+            Verb::Claim { verb: ClaimVerb::Disputes } => Command::ClaimDisputes,
+            Verb::Claim { verb: ClaimVerb::Confirm { token } } => Command::ClaimConfirm { token },
             Verb::Peer { verb: PeerVerb::Add { domain } } => Command::PeerAdd { address: domain },
             Verb::Peer { verb: PeerVerb::List } => Command::PeerList,
             Verb::Settlement { verb: SettlementVerb::List } => Command::SettlementList,

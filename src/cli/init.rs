@@ -14,6 +14,7 @@ use crate::config::{Config, DatabaseUrl, environment};
 use crate::console::{Command, execute};
 use crate::federation::{Node, library};
 use crate::flows::register;
+use crate::vault;
 
 /// Writes `fedflattr.toml`, makes database and keys, and prints the one-time link of the first operator.
 ///
@@ -80,7 +81,7 @@ struct Absent {
 impl Absent {
     /// - `path`: of the configuration file that will be written.
     fn before(path: &Path, config: &Config) -> Absent {
-        let mut files = vec![path.to_owned()];
+        let mut files = vec![path.to_owned(), vault::key_path(&config.server.data_dir)];
         if let DatabaseUrl::Sqlite(database) = &config.database.url {
             // The database and what stands beside it.
             let name = database.display();
@@ -158,7 +159,7 @@ mod tests {
 
         run("other.example", "ada", &directory, &[]).await.expect("nothing is in its way");
         assert_eq!(names(&directory), ["data", "fedflattr.toml"]);
-        assert_eq!(names(&directory.join("data")), ["fedflattr.sqlite", "fedflattr.sqlite.lock"]);
+        assert_eq!(names(&directory.join("data")), ["fedflattr.sqlite", "fedflattr.sqlite.lock", "secrets.key"]);
         let mode = |name: &str| std::fs::metadata(directory.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("data"), mode("fedflattr.toml")), (0o700, 0o600));
         assert_eq!((mode("data/fedflattr.sqlite"), mode("data/fedflattr.sqlite.lock")), (0o600, 0o600));

@@ -5,9 +5,8 @@
 use serde_json::json;
 
 use super::common::{amount, creator, parse, patron, refuse};
-use super::{Answer, Command, Refused, books, peers, people, platforms};
+use super::{Answer, Command, Refused, books, claims, peers, people, platforms};
 use crate::bridges::Who;
-use crate::domain::money::Amount;
 use crate::federation::Node;
 use crate::federation::library::Federation;
 use crate::flows::{audit, claim, flattr, fund, pay_out};
@@ -29,9 +28,10 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
             node.write(move |tx| fund::set_budget(tx, &instance, &owned, budget)).await.map_err(refuse)?;
             Ok(Answer::new(format!("{name} sets aside {budget} a month"), json!({ "budget": budget.to_wire() })))
         }
-        Command::BridgeConnect { name, platform, handle } => {
-            platforms::bridge_connect(node, &name, &platform, &handle).await
+        Command::BridgeConnect { name, platform, handle, is_trusted } => {
+            platforms::bridge_connect(node, &name, &platform, &handle, is_trusted).await
         }
+        Command::BridgeDisconnect { name, platform } => platforms::bridge_disconnect(node, &name, &platform).await,
         Command::BridgeList => platforms::bridge_list(node).await,
         Command::BridgeLookUp { platform, handle } => {
             let (profile, identity) =
@@ -65,14 +65,11 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
             let standing = standing.map_or("there was no flattr to take back", |standing| standing.as_str());
             Ok(Answer::new(standing, json!({ "standing": standing })))
         }
-        Command::ClaimBegin { name, platform, handle } => platforms::claim_begin(node, &name, &platform, handle).await,
-        Command::ClaimCheck { token } => {
-            let released = jobs::check_claim(node, &token).await.map_err(refuse)?;
-            let amounts: Vec<String> = released.amounts.iter().map(Amount::to_string).collect();
-            let text = format!("verified; {} waiting shares released: {}", released.shares, amounts.join(", "));
-            Ok(Answer::new(text, json!({ "shares": released.shares, "amounts": amounts })))
-        }
-        Command::ClaimList => platforms::claim_list(node).await,
+        Command::ClaimBegin { name, platform, handle } => claims::claim_begin(node, &name, &platform, handle).await,
+        Command::ClaimCheck { token } => claims::claim_check(node, &token).await,
+        Command::ClaimList => claims::claim_list(node).await,
+        Command::ClaimDisputes => claims::claim_disputes(node).await,
+        Command::ClaimConfirm { token } => claims::claim_confirm(node, &token).await,
         Command::PeerAdd { address } => peers::peer_add(federation, &address).await,
         Command::PeerList => peers::peer_list(node).await,
         Command::SettlementList => peers::settlement_list(node).await,
@@ -92,6 +89,7 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
         }
         Command::PayoutRequest { name } => {
             let rail = node.rail.as_ref().ok_or_else(|| Refused("no rail is configured".to_owned()))?.name();
+            jobs::check_before_payout(node, &name).await.map_err(refuse)?;
             let (instance, now) = (node.instance.clone(), node.now());
             let payout =
                 node.write(move |tx| pay_out::request(tx, &instance, &name, rail, now)).await.map_err(refuse)?;

@@ -4,6 +4,7 @@
 //! process over its socket ([`socket`]). Each calls one flow or query and answers with values and a text.
 
 mod books;
+mod claims;
 mod common;
 mod execute;
 mod peers;
@@ -36,11 +37,19 @@ pub enum Command {
         name: String,
         budget: String,
     },
-    /// Connects a patron's account on a platform as a source of likes.
+    /// Connects a patron's account on a platform as a source of likes, once its profile shows the patron's address.
     BridgeConnect {
         name: String,
         platform: String,
         handle: String,
+        /// The operator vouches that the account is the patron's: nothing is proved.
+        #[serde(default)]
+        is_trusted: bool,
+    },
+    /// Ends a patron's connections on a platform; flattrs that they made stay.
+    BridgeDisconnect {
+        name: String,
+        platform: String,
     },
     BridgeList,
     /// Looks an account up on its platform, which makes its bridged actor.
@@ -69,11 +78,17 @@ pub enum Command {
         platform: String,
         handle: String,
     },
-    /// Looks for the address on the profile.
+    /// Looks for the address on the profile: of a claim made here, or of every claim on an account.
     ClaimCheck {
         token: String,
     },
     ClaimList,
+    /// Claims that contradict each other, and those whose proof is gone.
+    ClaimDisputes,
+    /// Vouches for what was earned with an account whose profile does not prove the claim any more.
+    ClaimConfirm {
+        token: String,
+    },
     /// Settles with another instance from now on.
     PeerAdd {
         address: String,

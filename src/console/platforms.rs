@@ -1,4 +1,4 @@
-//! Commands about platforms: connections, likes of bridged posts, claims.
+//! Commands about platforms: connections, and likes of bridged posts.
 
 use serde_json::{Value, json};
 use url::Url;
@@ -9,28 +9,84 @@ use crate::bridges::{Access, Who};
 use crate::domain::flattr::Source;
 use crate::domain::id::ObjectId;
 use crate::domain::identity::{ObjectRef, Platform};
-use crate::domain::settlement::host_of;
 use crate::domain::time::{Month, Timestamp};
 use crate::federation::Node;
 use crate::federation::library::{self, Federation};
+use crate::flows::flattr;
 use crate::flows::flattr::PatronLike;
-use crate::flows::{claim, flattr};
+use crate::flows::prove_account::{self, Standing};
 use crate::jobs;
-use crate::storage::{connections, identities, months};
+use crate::storage::{connections, identities};
 use crate::web::auth;
 
-pub async fn bridge_connect(node: &Node, name: &str, platform: &str, handle: &str) -> Result<Answer, Refused> {
+/// Connects an account whose profile shows the patron's address, or says which address that is.
+pub async fn bridge_connect(
+    node: &Node,
+    name: &str,
+    platform: &str,
+    handle: &str,
+    is_trusted: bool,
+) -> Result<Answer, Refused> {
     let patron = patron(node, name).await?;
     let who = Who::Handle(handle.to_owned());
     let (profile, _) = jobs::look_up(node, parse(platform)?, &who).await.map_err(refuse)?;
     let (account, handle, now) = (profile.id.clone(), profile.handle.clone(), node.now());
-    let connection =
-        node.write(move |tx| connections::connect(tx, patron.id, &account, &handle, now)).await.map_err(refuse)?;
-    let Some(connection) = connection else {
-        return Err(Refused(format!("{} is the source of another patron's likes", profile.id)));
+    // Short enough for a profile's field; 128 bits cannot be guessed.
+    let token = hex::encode(auth::random_bytes::<16>());
+    if is_trusted {
+        let trusted = node.write(move |tx| prove_account::trust(tx, patron.id, &account, &handle, &token, now)).await;
+        let connection = trusted.map_err(refuse)?;
+        let data = json!({ "connection": connection.id, "account": profile.id.to_string(), "is_trusted": true });
+        let text = format!(
+            "the likes of {} count for {name} from now on, on your word: nothing proves that the account is theirs, \
+             and whoever proves it takes over",
+            profile.id
+        );
+        return Ok(Answer::new(text, data));
+    }
+    let begun = node.write(move |tx| prove_account::begin(tx, patron.id, &account, &handle, &token, now)).await;
+    let standing = match begun.map_err(refuse)? {
+        Standing::Pending(proof) => jobs::check_account(node, &proof.token).await.map_err(refuse)?,
+        other => other,
     };
-    let data = json!({ "connection": connection.id, "account": profile.id.to_string() });
-    Ok(Answer::new(format!("the likes of {} count for {name} from now on", profile.id), data))
+    let address = |token: &str| prove_account::proof_url(&node.instance, token);
+    let (text, data) = match standing {
+        Standing::Connected(connection) => (
+            format!("the likes of {} count for {name} from now on", profile.id),
+            json!({ "connection": connection.id, "account": profile.id.to_string(), "is_trusted": false }),
+        ),
+        Standing::Pending(proof) => (
+            format!(
+                "not connected yet: put this address into the website or bio of {} and give the command again: {}",
+                profile.id,
+                address(&proof.token)
+            ),
+            json!({ "address": address(&proof.token), "account": profile.id.to_string() }),
+        ),
+        Standing::Contested(proof) => (
+            format!(
+                "not connected: the profile of {} shows the address of another patron beside {}; one of them must go",
+                profile.id,
+                address(&proof.token)
+            ),
+            json!({ "address": address(&proof.token), "account": profile.id.to_string() }),
+        ),
+    };
+    Ok(Answer::new(text, data))
+}
+
+pub async fn bridge_disconnect(node: &Node, name: &str, platform: &str) -> Result<Answer, Refused> {
+    let patron = patron(node, name).await?;
+    let platform: Platform = parse(platform)?;
+    let count = node
+        .write(move |tx| prove_account::disconnect_platform(tx, patron.id, platform.slug()))
+        .await
+        .map_err(refuse)?;
+    if count == 0 {
+        return Err(Refused(format!("{name} has connected nothing on {}", platform.label())));
+    }
+    let text = format!("{count} accounts of {name} on {} are not read any more; flattrs stay", platform.label());
+    Ok(Answer::new(text, json!({ "disconnected": count })))
 }
 
 pub async fn bridge_list(node: &Node) -> Result<Answer, Refused> {
@@ -116,40 +172,4 @@ pub async fn like(federation: &Federation, name: &str, target: &str) -> Result<A
         flattr::Recorded::UndoneBefore => ("taken back before it came".to_owned(), None),
     };
     Ok(Answer::new(text, json!({ "month": month.map(Month::to_string), "object": object.0 })))
-}
-
-pub async fn claim_begin(node: &Node, name: &str, platform: &str, handle: String) -> Result<Answer, Refused> {
-    let patron = patron(node, name).await?;
-    let (profile, identity) = jobs::look_up(node, parse(platform)?, &Who::Handle(handle)).await.map_err(refuse)?;
-    let (instance, id, token, now) = (node.instance.clone(), profile.id.clone(), auth::random_token(), node.now());
-    let claim =
-        node.write(move |tx| claim::begin(tx, &instance, patron.login_id, &id, &token, now)).await.map_err(refuse)?;
-    let waiting = node.db.read(move |tx| months::waiting_for(tx, identity.id)).await.map_err(refuse)?;
-    let url = claim::claim_url(&node.instance, &claim.token);
-    let waits: Vec<String> = waiting
-        .iter()
-        .map(|waiting| format!("{} in {} flattrs, until {}", waiting.amount, waiting.flattrs, waiting.expires_at))
-        .collect();
-    let text = format!(
-        "put this address into the website or bio of {}, then check the claim: {url}\nwaiting: {}",
-        profile.id,
-        if waits.is_empty() { "nothing yet".to_owned() } else { waits.join("; ") }
-    );
-    Ok(Answer::new(text, json!({ "claim_url": url, "token": claim.token, "waiting": waits })))
-}
-
-pub async fn claim_list(node: &Node) -> Result<Answer, Refused> {
-    let checks = node.db.read(connections::claim_checks).await.map_err(refuse)?;
-    let cells: Vec<Vec<String>> = checks
-        .iter()
-        .map(|check| {
-            let reason = check.last_error.clone().unwrap_or_default();
-            vec![check.identity.clone(), host_of(&check.home_uri).to_owned(), check.state.clone(), reason]
-        })
-        .collect();
-    let data: Vec<Value> = checks
-        .iter()
-        .map(|check| json!({ "identity": check.identity, "home": check.home_uri, "state": check.state }))
-        .collect();
-    Ok(Answer::new(table(&["identity", "home", "state", "reason"], &cells), Value::Array(data)))
 }

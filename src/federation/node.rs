@@ -29,9 +29,9 @@ use crate::flows::register::make_local_actor;
 use crate::flows::{Instance, Policy};
 use crate::rails::Rail;
 use crate::rails::sandbox::SandboxRail;
-use crate::vault::{Vault, VaultError};
 use crate::storage::people::{self, Actor, ActorKeys, ActorKind};
 use crate::storage::{self, Database, Options, ledger};
+use crate::vault::{Vault, VaultError};
 
 /// Why an instance cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -129,7 +129,7 @@ fn say(
     match event.kind.as_str() {
         "message" => say_message(tx, node, &event.subject, now),
         "commitment" => say_commitment(tx, node, &event.subject, now),
-        "claim" => say_claim(tx, node, number(&event.subject)?, now),
+        "claim" => say_claim(tx, node, event, now),
         "like" | "undo_like" => say_like(tx, node, event, speaker, keys, now),
         "create" => say_create(tx, node, number(&event.subject)?, speaker, keys, now),
         "accept_follow" => say_accept(tx, event, speaker, keys, now),
@@ -184,9 +184,10 @@ fn say_commitment(tx: &mut Tx, node: &Node, month: &str, now: Timestamp) -> Resu
     Ok(())
 }
 
-fn say_claim(tx: &mut Tx, node: &Node, claim: i64, now: Timestamp) -> Result<(), ExpandError> {
-    let missing = || ExpandError::BadEvent(claim.to_string());
-    let claim = identities::claim(tx, claim)?.ok_or_else(missing)?;
+/// A claim is said again after a dispute or a loss, so that peers look again: each time under an id of its own.
+fn say_claim(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<(), ExpandError> {
+    let missing = || ExpandError::BadEvent(event.subject.clone());
+    let claim = identities::claim(tx, number(&event.subject)?)?.ok_or_else(missing)?;
     let identity = identities::identity(tx, claim.identity_id)?.ok_or_else(missing)?;
     let said = SaidClaim {
         home: &node.instance.uri(),
@@ -198,7 +199,7 @@ fn say_claim(tx: &mut Tx, node: &Node, claim: i64, now: Timestamp) -> Result<(),
     };
     let document = activities::claim(&said);
     for peer in peers_to_tell(tx)? {
-        let id = format!("{}/announce/{}", said.claim_url, peer.id);
+        let id = format!("{}/announce/{}/{}", said.claim_url, peer.id, event.id);
         let activity = activities::announce(&id, said.home, &peer.uri, &document, &node.keys.document, now)?;
         send(tx, node.actor.id, &activity, "settlement", "claims", &[peer.inbox], now)?;
     }

@@ -261,7 +261,7 @@ fn counting(tx: &mut Tx, patron: &people::Patron, month: Month) -> Result<Vec<Co
 fn own_identities(tx: &mut Tx, patron: &people::Patron) -> Result<Vec<i64>, storage::Error> {
     let Some(creator) = people::creator_by_login(tx, patron.login_id)? else { return Ok(Vec::new()) };
     let claims = identities::claims_of_creator(tx, creator.id)?;
-    Ok(claims.iter().filter(|claim| claim.state == "verified").map(|claim| claim.identity_id.0).collect())
+    Ok(claims.iter().filter(|claim| claim.may_be_theirs()).map(|claim| claim.identity_id.0).collect())
 }
 
 /// Writes down why a flattr that counted until the freeze has no share: an auditor finds no other without one.

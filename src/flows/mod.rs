@@ -4,8 +4,8 @@
 //! A flow that wants something to happen later writes a row in the same transaction. Must not know HTTP, JSON of
 //! activities, the clock or randomness: time, seeds and tokens are handed in.
 //!
-//! A month in order: [`register`], [`fund`], [`connect`], [`notice`], [`flattr`], [`claim`], [`close_month`], [`settle`] and [`hear`],
-//! [`receive_money`], [`pay_out`]; [`audit`] proves it.
+//! A month in order: [`register`], [`fund`], [`prove_account`], [`connect`], [`notice`], [`flattr`], [`claim`],
+//! [`close_month`], [`settle`] and [`hear`], [`receive_money`], [`pay_out`]; [`audit`] proves it.
 
 pub mod audit;
 pub mod claim;
@@ -18,6 +18,7 @@ pub mod hear;
 pub mod notice;
 pub mod pay_out;
 pub mod payee;
+pub mod prove_account;
 pub mod receive_money;
 pub mod register;
 pub mod settle;

@@ -1,13 +1,14 @@
 //! Paying out: a creator's available money leaves by a rail.
 //!
 //! Owns the payout's life: reserved, exported, then confirmed or returned; the money is out of `available` from the first
-//! step and comes back only by a return.
+//! step and comes back only by a return. It leaves only while the accounts that earned it are proved: [`claim::unproved`].
 
 use crate::domain::id::CreatorId;
 use crate::domain::ledger::{Account, Entry, Kind, Refusal};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::flows::Instance;
+use crate::flows::claim::{self, Unproved};
 use crate::storage::bank::{self, NewPayout, Payout};
 use crate::storage::ledger::{self, PostError};
 use crate::storage::{self, Tx, flow_error, people};
@@ -20,6 +21,8 @@ pub enum PayOutError {
     NoBankAccount(String),
     #[error("{available} is available, below the minimum payout of {minimum}")]
     BelowMinimum { available: Amount, minimum: Amount },
+    #[error("{0}: what was earned with it waits for a new proof, or for the operator")]
+    Unproved(Unproved),
     #[error("there is no payout `{0}`")]
     NoSuchPayout(String),
     #[error("the books refused the payout: {0}")]
@@ -42,7 +45,7 @@ impl From<PostError> for PayOutError {
 /// Reserves everything that a creator has available, in whole cents.
 ///
 /// - returns: the payout, to be exported to its rail.
-/// - errors: no account on file, or less than the minimum available.
+/// - errors: no account on file, less than the minimum available, or an account that earned it is not proved any more.
 pub fn request(
     tx: &mut Tx,
     instance: &Instance,
@@ -63,6 +66,9 @@ pub fn request(
     let minimum = instance.policy.minimum_payout;
     if amount.units() < minimum.units() || !amount.is_positive() {
         return Err(PayOutError::BelowMinimum { available: amount, minimum });
+    }
+    if let Some(unproved) = claim::unproved(tx, creator.id, now)? {
+        return Err(PayOutError::Unproved(unproved));
     }
     let number = ledger::head(tx)?.sequence + 1;
     let reference = format!("PAYOUT-{}-{number}", creator.id);

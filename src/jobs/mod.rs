@@ -14,7 +14,10 @@ use crate::federation::library::Federation;
 use crate::federation::{Node, delivery, inbox, outbox};
 use crate::storage;
 
-pub use bridges::{LookUpError, Turn, check_claim, look_up, note_post, read_due, read_likes};
+pub use bridges::{
+    Checked, LookUpError, Turn, check_account, check_before_payout, check_claim, check_identity, credentials, look_up,
+    note_post, read_due, read_likes,
+};
 
 /// A failure of one kind of work; the others go on, and it is tried again in the next round.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,8 @@ pub enum JobError {
     Close(#[from] crate::flows::close_month::CloseError),
     #[error("{0}")]
     Claim(#[from] crate::flows::claim::ClaimError),
+    #[error("{0}")]
+    ProveAccount(#[from] crate::flows::prove_account::ProveError),
     #[error("{0}")]
     Connect(#[from] crate::flows::connect::ConnectError),
     #[error("{0}")]

@@ -101,13 +101,7 @@ pub fn grant_of(tx: &mut Tx, account: &ExternalId) -> Result<Option<Grant>> {
 
 /// Puts a renewed credential in the place of the one it was made from. `false` when that is not there any more: somebody
 /// else has renewed it, or the person has signed in again.
-pub fn renew(
-    tx: &mut Tx,
-    old: &Grant,
-    sealed: &str,
-    expires_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<bool> {
+pub fn renew(tx: &mut Tx, old: &Grant, sealed: &str, expires_at: Option<Timestamp>, now: Timestamp) -> Result<bool> {
     let changed = both!(tx, |db| diesel::update(grants::table.find(old.id))
         .filter(grants::sealed.eq(&old.sealed))
         .set((

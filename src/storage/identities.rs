@@ -200,10 +200,20 @@ pub struct Claim {
     pub token: String,
     pub state: String,
     pub created_at: i64,
+    /// When it was verified the last time, whatever it is now.
     pub verified_at: Option<i64>,
+    /// When it came into its state.
+    pub changed_at: i64,
+    /// When the operator vouched for what was earned, although the profile does not.
+    pub confirmed_at: Option<i64>,
 }
 
 impl Claim {
+    /// Whether the account is, or may still be, the claimant's: a proof that is disputed or gone is not disproved.
+    pub fn may_be_theirs(&self) -> bool {
+        matches!(self.state.as_str(), "verified" | "disputed" | "lost")
+    }
+
     /// The creator with an account here; `None` when the creator's home is a peer.
     pub fn creator(&self) -> Option<CreatorId> {
         self.creator_id.map(CreatorId)
@@ -231,6 +241,7 @@ pub fn make_claim(tx: &mut Tx, claim: &NewClaim, now: Timestamp) -> Result<Claim
             claims::token.eq(claim.token),
             claims::state.eq("pending"),
             claims::created_at.eq(now.micros()),
+            claims::changed_at.eq(now.micros()),
         ))
         .get_result(db))?)
 }
@@ -274,11 +285,4 @@ pub fn count_claimed_here(tx: &mut Tx) -> Result<i64> {
         .filter(claims::creator_id.is_not_null())
         .count()
         .get_result(db))?)
-}
-
-pub fn set_claim_state(tx: &mut Tx, claim: i64, state: &str, verified_at: Option<Timestamp>) -> Result<()> {
-    both!(tx, |db| diesel::update(claims::table.find(claim))
-        .set((claims::state.eq(state), claims::verified_at.eq(verified_at.map(Timestamp::micros))))
-        .execute(db))?;
-    Ok(())
 }

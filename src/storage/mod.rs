@@ -27,6 +27,7 @@ macro_rules! both {
 }
 
 pub mod bank;
+pub mod claims;
 pub mod connections;
 pub mod evidence;
 pub mod grants;

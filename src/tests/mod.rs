@@ -11,9 +11,11 @@ mod world;
 
 mod claims;
 mod close;
+mod disputes;
 mod divide;
 mod docs;
 mod money;
+mod own_accounts;
 mod polling;
 mod settle;
 mod settle_lies;

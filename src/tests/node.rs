@@ -17,14 +17,15 @@ use crate::domain::ledger::Account;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::proof::{Seed, SigningKey};
 use crate::domain::time::{Month, Timestamp};
-use crate::flows::claim::Released;
+use crate::flows::claim::{Look, Released, Seen};
 use crate::flows::close_month::{self, Close, Progress};
 use crate::flows::flattr::{PatronLike, Recorded};
 use crate::flows::fund::{Booked, Movement};
 use crate::flows::notice::SeenPost;
 use crate::flows::register::Registration;
 use crate::flows::{Instance, Policy, audit, claim, flattr, fund, notice, pay_out, receive_money, register, settle};
-use crate::storage::identities::SeenIdentity;
+use crate::storage::connections::{self, NewClaimCheck};
+use crate::storage::identities::{self, SeenIdentity};
 use crate::storage::people::{self, NewActor};
 use crate::storage::{self, Database, FlowError, Options, Tx, bank, ledger, months};
 
@@ -333,22 +334,51 @@ impl TestNode {
     }
 
     pub fn claim_by_login(&self, login: LoginId, identity: &str) -> Released {
+        let address = self.claim_address(login, identity);
+        self.look(identity, &[&address]).released
+    }
+
+    /// Begins a claim; returns the address that the profile must show.
+    pub fn claim_address(&self, login: LoginId, identity: &str) -> String {
         let identity: ExternalId = identity.parse().expect("platform:id");
         self.flow(move |tx, close| {
             let token = format!("token-{login}-{identity}");
             let claim = claim::begin(tx, close.instance, login, &identity, &token, close.now)?;
-            claim::verified(tx, close.instance, &claim.token, close.now)
+            Ok::<_, claim::ClaimError>(claim::claim_url(close.instance, &claim.token))
         })
+    }
+
+    /// Reads the profile of an account, which shows these addresses and no others.
+    pub fn look(&self, identity: &str, addresses: &[&str]) -> Seen {
+        self.look_from(identity, addresses, self.now())
+    }
+
+    /// A look that was begun at another time than it ended.
+    pub fn look_from(&self, identity: &str, addresses: &[&str], seen_at: Timestamp) -> Seen {
+        let identity: ExternalId = identity.parse().expect("platform:id");
+        let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
+        self.flow(move |tx, close| {
+            let row = identities::identity_by_external_id(tx, &identity)?.expect("the identity is known");
+            let shows = |address: &str| addresses.iter().any(|shown| shown == address);
+            claim::look(tx, close.instance, &Look { identity: row.id, shows: &shows, seen_at }, close.now)
+        })
+    }
+
+    /// Another node announces a claim of its creator. Nothing is checked yet; returns the address to look for.
+    pub fn announce(&self, identity: &str, home: &TestNode, creator: &Creator) -> String {
+        let token = format!("token-{}-{identity}", creator.login);
+        let (home_uri, creator_uri) = (home.instance.uri(), home.instance.creator_uri(&creator.name));
+        let address = claim::peer_claim_url(&home_uri, &token).expect("a plain token");
+        let identity: ExternalId = identity.parse().expect("platform:id");
+        let check = NewClaimCheck { identity, home: home_uri, creator: creator_uri, token };
+        self.flow(move |tx, close| connections::queue_claim_check(tx, &check, close.now));
+        address
     }
 
     /// Another node's creator has proved that an account is theirs, and this node has seen the proof.
     pub fn hear_claim(&self, identity: &str, home: &TestNode, creator: &Creator) {
-        let identity: ExternalId = identity.parse().expect("platform:id");
-        let (home_uri, creator_uri) = (home.instance.uri(), home.instance.creator_uri(&creator.name));
-        self.flow(move |tx, close| {
-            let token = format!("token-{identity}");
-            claim::verified_at_peer(tx, &identity, &home_uri, &creator_uri, &token, close.now)
-        });
+        let address = self.announce(identity, home, creator);
+        self.look(identity, &[&address]);
     }
 
     // --- The month ---
@@ -387,8 +417,25 @@ impl TestNode {
     // --- Payouts ---
 
     /// Pays a creator out as far as the bank; returns the reference.
+    ///
+    /// As the job does before a payout, it looks again at the profiles first: they still show what they showed.
     pub fn request_payout(&self, creator: &Creator) -> Result<String, pay_out::PayOutError> {
         let name = creator.name.clone();
+        let (login, instance) = (creator.login, self.instance.clone());
+        let proved = self.read(move |tx| {
+            let mut proved = Vec::new();
+            let Some(creator) = people::creator_by_login(tx, login)? else { return Ok(proved) };
+            for claim in identities::claims_of_creator(tx, creator.id)? {
+                if claim.state == "verified" {
+                    let identity = identities::identity(tx, claim.identity_id)?.expect("the identity of a claim");
+                    proved.push((identity.external_id()?.to_string(), claim::claim_url(&instance, &claim.token)));
+                }
+            }
+            Ok(proved)
+        });
+        for (identity, address) in proved {
+            self.look(&identity, &[&address]);
+        }
         self.try_flow(move |tx, close| {
             pay_out::request(tx, close.instance, &name, settle::RAIL, close.now).map(|payout| payout.reference)
         })

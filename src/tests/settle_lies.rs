@@ -158,11 +158,12 @@ fn statements_for_strangers_or_of_the_wrong_month_are_rejected() {
             }))
             .expect("answered");
         assert_eq!(pair.world.collect()[0].document["code"], json!("clock"));
-        // Carol's claim is gone.
-        let (pair, letter) = offered(on);
+        // Carol's claim was gone before the freeze.
+        let pair = super::settle::pair(on, "2.00");
         let beta = &pair.world.nodes[BETA];
         let dave = beta.creator("dave");
         beta.claim(&dave, "vimeo:1");
+        let letter = statement_of_june(&pair);
         pair.world.deliver(&letter).expect("answered");
         let answers = pair.world.collect();
         let reject = answers.iter().find(|letter| letter.kind == "reject").expect("a Reject");

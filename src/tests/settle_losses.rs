@@ -213,11 +213,7 @@ fn a_reject_and_a_void_that_cross_do_not_block_the_channel() {
         world.assert_nothing_was_refused();
         assert_eq!(world.states(ALPHA, BETA, "2013-06"), (Some(State::Voided), None));
         // When alpha has seen the new claim, July's statement pays dave for June.
-        let identity = "vimeo:1".parse().unwrap();
-        let (home, creator) = (beta.instance.uri(), beta.instance.creator_uri("dave"));
-        alpha.flow(move |tx, close| {
-            crate::flows::claim::verified_at_peer(tx, &identity, &home, &creator, "token-2", close.now)
-        });
+        alpha.hear_claim("vimeo:1", beta, &dave);
         world.close_month("2013-07");
         world.exchange();
         world.at("2013-08-10T00:00:00Z");

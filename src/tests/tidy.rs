@@ -29,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "config",
             "clock",
             "fault",
+            "vault",
             "storage",
             "bridges",
             "rails",

@@ -133,7 +133,8 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<()> {
         let (from, to) = (person_account(name), stage.instances[home].account.clone());
         pay(stage, &from, &to, "25.00", text(&made, "deposit_reference"))?;
         let platform = "github".to_owned();
-        let command = Command::BridgeConnect { name: name.to_owned(), platform, handle: name.to_owned() };
+        let (name, handle) = (name.to_owned(), name.to_owned());
+        let command = Command::BridgeConnect { name, platform, handle, is_trusted: true };
         stage.ask(home, command).await?;
     }
     for (home, name, _) in CREATORS {

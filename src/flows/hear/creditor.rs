@@ -12,6 +12,7 @@ use crate::domain::message::{Body, ObligationPart, StatementOffer, payment_refer
 use crate::domain::money::Amount;
 use crate::domain::settlement::{Event, RejectCode, host_of, step};
 use crate::domain::statement::check;
+use crate::domain::time::Month;
 use crate::flows::receive_money;
 use crate::flows::settle::say;
 use crate::storage::payments::{self, NewPayment};
@@ -122,7 +123,7 @@ impl Hearing<'_> {
             };
             let claimed = identities::claims_of_creator(tx, creator.id)?;
             let mut is_claimed = false;
-            for claim in claimed.iter().filter(|claim| claim.state == "verified") {
+            for claim in claimed.iter().filter(|claim| may_be_stated(claim, offer.month)) {
                 let identity = identities::identity(tx, claim.identity_id)?;
                 let identity = identity.map(|identity| identity.external_id()).transpose()?;
                 is_claimed |= identity.is_some_and(|identity| identity.to_string() == line.identity);
@@ -199,4 +200,12 @@ impl Hearing<'_> {
         receive_money::match_suspense(tx, self.close, &reference)?;
         Ok(format!("payment of {total} announced"))
     }
+}
+
+/// Whether a debtor may owe something for a claim. What it saw at its freeze is its own evidence, so what has happened to
+/// the claim since does not matter; a creator of ours whose proof is contested or gone is not another's. Otherwise one
+/// line could make us reject what is owed to everybody else. What is received for such a claim waits at the payout.
+fn may_be_stated(claim: &identities::Claim, month: Month) -> bool {
+    let was_replaced_since = claim.verified_at.is_some() && claim.changed_at >= month.freeze().micros();
+    claim.may_be_theirs() || (claim.state == "replaced" && was_replaced_since)
 }

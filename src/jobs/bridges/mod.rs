@@ -23,7 +23,7 @@ use crate::storage;
 use crate::storage::connections;
 use crate::storage::identities::{Identity, SeenIdentity};
 
-pub use claims::check_claim;
+pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use likes::{Turn, read_likes};
 
 /// Connections of one platform that are taken up in one round, and how many of them at the same time.
@@ -35,9 +35,13 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     let now = node.now();
     let is_busy = read_due(node, now).await?;
     let checks = node.db.read(move |tx| connections::due_claim_checks(tx, now, 20)).await?;
-    let is_busy = is_busy || !checks.is_empty();
+    let looks = node.db.read(move |tx| storage::claims::due_looks(tx, now, 20)).await?;
+    let is_busy = is_busy || !checks.is_empty() || !looks.is_empty();
     for check in checks {
         claims::check_peer_claim(node, check).await?;
+    }
+    for identity in looks {
+        claims::look_again(node, &identity).await?;
     }
     Ok(is_busy)
 }
@@ -89,7 +93,8 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
         .read(move |tx| {
             let connections = connections::count_due(tx, now)?;
             let checks = connections::due_claim_checks(tx, now, 1_000)?.len();
-            Ok::<i64, storage::Error>(connections + i64::try_from(checks).unwrap_or(i64::MAX))
+            let looks = storage::claims::due_looks(tx, now, 1_000)?.len();
+            Ok::<i64, storage::Error>(connections + i64::try_from(checks + looks).unwrap_or(i64::MAX))
         })
         .await?)
 }

@@ -1,9 +1,11 @@
 //! The tables, as Diesel sees them: the same column types on SQLite and PostgreSQL.
 
+mod bridges;
 mod sign_in;
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 
+pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes, connection_proofs, connections};
 pub use sign_in::{grants, sign_ins};
 
 table! {
@@ -111,6 +113,8 @@ table! {
         state -> Text,
         created_at -> BigInt,
         verified_at -> Nullable<BigInt>,
+        changed_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
     }
 }
 
@@ -474,68 +478,6 @@ table! {
 }
 
 table! {
-    connections (id) {
-        id -> BigInt,
-        patron_id -> BigInt,
-        platform -> Text,
-        account -> Text,
-        handle -> Text,
-        is_active -> Bool,
-        baseline_at -> Nullable<BigInt>,
-        newest_like_at -> Nullable<BigInt>,
-        etag -> Nullable<Text>,
-        next_poll_at -> BigInt,
-        last_success_at -> Nullable<BigInt>,
-        last_error -> Nullable<Text>,
-        connected_at -> Nullable<BigInt>,
-        caught_up_at -> Nullable<BigInt>,
-        full_at -> Nullable<BigInt>,
-        pass_number -> BigInt,
-        failures -> BigInt,
-    }
-}
-
-table! {
-    connection_passes (connection_id) {
-        connection_id -> BigInt,
-        number -> BigInt,
-        kind -> Text,
-        started_at -> BigInt,
-        cursor -> Nullable<Text>,
-        pages -> BigInt,
-        repeats -> BigInt,
-        unreadable -> BigInt,
-        is_moved -> Bool,
-    }
-}
-
-table! {
-    connection_likes (id) {
-        id -> BigInt,
-        connection_id -> BigInt,
-        object_id -> BigInt,
-        liked_at -> Nullable<BigInt>,
-        is_baseline -> Bool,
-        is_gone -> Bool,
-        seen_in_pass -> BigInt,
-    }
-}
-
-table! {
-    claim_checks (id) {
-        id -> BigInt,
-        identity -> Text,
-        home_uri -> Text,
-        creator_uri -> Text,
-        token -> Text,
-        state -> Text,
-        attempts -> BigInt,
-        next_at -> BigInt,
-        last_error -> Nullable<Text>,
-    }
-}
-
-table! {
     rail_cursors (rail) {
         rail -> Text,
         cursor -> BigInt,
@@ -552,6 +494,8 @@ joinable!(creators -> logins (login_id));
 joinable!(identities -> actors (actor_id));
 joinable!(claims -> identities (identity_id));
 joinable!(claims -> creators (creator_id));
+joinable!(claim_looks -> identities (identity_id));
+joinable!(connection_proofs -> patrons (patron_id));
 joinable!(transfers -> journal_entries (entry_sequence));
 joinable!(objects -> identities (owner_id));
 joinable!(flattrs -> patrons (patron_id));
@@ -577,9 +521,9 @@ joinable!(connection_likes -> connections (connection_id));
 joinable!(connection_likes -> objects (object_id));
 
 allow_tables_to_appear_in_same_query! {
-    actor_keys, actors, channel_messages, channels, claim_checks, claims, connection_likes, connection_passes,
-    connections, creators, deliveries, evidence, flattrs, follows, identities, inbox, journal_entries, journal_head,
-    ledger_accounts, ledger_currency, login_tokens, logins, month_budgets, months, objects, outbox_events, outgoing,
-    patrons, payment_parts, payments, payouts, peer_commitments, peers, rail_cursors, rail_movements, received_likes,
-    shares, statement_lines, statements, transfers, undone_likes,
+    actor_keys, actors, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
+    connection_passes, connection_proofs, connections, creators, deliveries, evidence, flattrs, follows, identities,
+    inbox, journal_entries, journal_head, ledger_accounts, ledger_currency, login_tokens, logins, month_budgets, months,
+    objects, outbox_events, outgoing, patrons, payment_parts, payments, payouts, peer_commitments, peers, rail_cursors,
+    rail_movements, received_likes, shares, statement_lines, statements, transfers, undone_likes,
 }

@@ -1,6 +1,7 @@
 //! Claiming: a creator proves that an account is theirs and sees what waited go to them.
 //!
-//! Owns that a claim is checked only by who began it, and that what waits is shown with its expiry before anything is asked.
+//! Owns that a claim is checked only by who began it, that what waits is shown with its expiry before anything is asked, and
+//! that a dispute is shown to both sides and to the operator with what to do about it.
 
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -8,12 +9,13 @@ use actix_web::{get, post};
 use askama::Template;
 
 use super::connections::{self, PlatformOption, live_platforms};
-use super::people::{platform_label, web_link};
-use super::{Page, PageError, PageResult, Posted, Visit, html, redirect};
+use super::people::{account_path, platform_label, web_link};
+use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::flows::claim::{self, ClaimError, Released};
-use crate::jobs;
+use crate::jobs::{self, Checked};
+use crate::storage::claims as stored_claims;
 use crate::storage::identities::{self, Claim, Identity};
 use crate::storage::months::{self, Waiting};
 use crate::storage::{likes, people};
@@ -22,7 +24,7 @@ use crate::web::auth::limit;
 use crate::web::error::WebError;
 
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(get_claims).service(post_begin).service(post_check);
+    config.service(get_claims).service(post_begin).service(post_check).service(get_disputes);
 }
 
 struct ClaimRow {
@@ -31,7 +33,10 @@ struct ClaimRow {
     profile: Option<String>,
     /// What is so, and whether there is something to do.
     said: String,
-    is_pending: bool,
+    /// Whether the address has to be put into the profile, or another one out of it.
+    is_open: bool,
+    /// The other addresses of a dispute.
+    others: Vec<String>,
     address: String,
     address_label: String,
     address_hint: String,
@@ -64,6 +69,7 @@ struct Loaded {
     identity: Identity,
     waiting: (i64, i64),
     amounts: Vec<Waiting>,
+    others: Vec<Claim>,
 }
 
 async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -> PageResult {
@@ -76,7 +82,9 @@ async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -> Pag
                 let Some(identity) = identities::identity(tx, claim.identity_id)? else { continue };
                 let waiting = likes::waiting_for_owner(tx, identity.id)?;
                 let amounts = months::waiting_for(tx, identity.id)?;
-                loaded.push(Loaded { claim, identity, waiting, amounts });
+                let mut others = stored_claims::of_identity(tx, identity.id)?;
+                others.retain(|other| claim.state == "disputed" && other.state == "disputed" && other.id != claim.id);
+                loaded.push(Loaded { claim, identity, waiting, amounts, others });
             }
             Ok(loaded)
         })
@@ -98,12 +106,13 @@ async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -> Pag
 
 fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
     let t = visit.text;
-    let Loaded { claim, identity, waiting: (people, flattrs), amounts } = loaded;
+    let Loaded { claim, identity, waiting: (people, flattrs), amounts, others } = loaded;
     let proved = t.date(Timestamp::from_micros(claim.verified_at.unwrap_or_default()));
     let said = match claim.state.as_str() {
         "verified" => t.claim_verified_on(proved),
         "replaced" => t.claim_replaced_text(),
         "disputed" => t.claim_disputed_text(),
+        "lost" => t.claim_lost_text(),
         _ => t.claim_pending_text(),
     };
     let platform = identity.platform.parse::<Platform>().ok();
@@ -115,7 +124,8 @@ fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
         _ => (None, false),
     };
     ClaimRow {
-        is_pending: claim.state == "pending",
+        is_open: matches!(claim.state.as_str(), "pending" | "disputed" | "lost"),
+        others: others.iter().filter_map(|other| claim::address_of(&visit.state.instance, other)).collect(),
         address: claim::claim_url(&visit.state.instance, &claim.token),
         address_label: t.claim_address_label(t.of(&identity.handle)),
         address_hint: t.claim_address_hint(fields.join(", ")),
@@ -190,9 +200,13 @@ async fn post_check(mut posted: Posted) -> PageResult {
         return claims_page(visit, StatusCode::TOO_MANY_REQUESTS, asked).await;
     }
     match jobs::check_claim(&visit.state, &token).await {
-        Ok(released) => {
+        Ok(Checked::Verified(released)) => {
             let outcome = released_text(visit, &released);
             claims_page(visit, StatusCode::OK, Asked::Check { token: &token, outcome, is_failed: false }).await
+        }
+        Ok(Checked::Disputed { .. }) => {
+            let outcome = visit.text.claim_disputed_now();
+            claims_page(visit, StatusCode::OK, Asked::Check { token: &token, outcome, is_failed: true }).await
         }
         Err(error) => {
             let outcome = connections::said(visit.text, platform, &identity.handle, error)?;
@@ -208,4 +222,43 @@ fn released_text(visit: &Visit, released: &Released) -> String {
     }
     let amounts: Vec<String> = released.amounts.iter().map(|amount| t.money(*amount)).collect();
     t.claim_done(t.shares(i64::try_from(released.shares).unwrap_or(i64::MAX)), amounts.join(", "))
+}
+
+/// An account of which a claim is contested or has lost its proof.
+struct DisputeRow {
+    account: String,
+    platform: String,
+    path: String,
+    state: String,
+    claimed_by: String,
+    address: String,
+    since: String,
+}
+
+#[derive(Template)]
+#[template(path = "admin/claims.html")]
+struct DisputesPage {
+    t: Page,
+    rows: Vec<DisputeRow>,
+}
+
+#[get("/admin/claims")]
+async fn get_disputes(visit: Visit) -> PageResult {
+    visit.operator()?;
+    let t = visit.text;
+    let troubled = visit.read(stored_claims::troubled).await?;
+    let instance = &visit.state.instance;
+    let rows = troubled.into_iter().map(|(claim, identity)| DisputeRow {
+        path: account_path(instance, &identity),
+        platform: platform_label(&identity.platform),
+        state: match claim.state.as_str() {
+            "disputed" => t.admin_claim_disputed(),
+            _ => t.admin_claim_lost(),
+        },
+        address: claim::address_of(instance, &claim).unwrap_or_default(),
+        since: t.date(Timestamp::from_micros(claim.changed_at)),
+        account: identity.handle,
+        claimed_by: claim.creator_uri,
+    });
+    ok(&DisputesPage { t: visit.page(t.admin_claims()), rows: rows.collect() })
 }

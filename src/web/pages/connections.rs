@@ -1,26 +1,35 @@
 //! Connections: a patron's accounts elsewhere as sources of likes.
 //!
-//! Owns what is asked of a platform on a person's behalf: a handle that looks like one, a few times in a quarter of an
+//! Owns that nothing is read before the account is proved to be the patron's, and what is asked of a platform on a person's behalf: a handle that looks like one, a few times in a quarter of an
 //! hour, and an answer in words that the person can act on.
 
 use actix_web::http::StatusCode;
-use actix_web::web::ServiceConfig;
+use actix_web::web::{Path, ServiceConfig};
 use actix_web::{get, post};
 use askama::Template;
 
 use super::people::platform_label;
 use super::text::Text;
-use super::{Page, PageError, PageResult, Posted, Visit, html, redirect};
+use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
 use crate::bridges::{self, Profile, Who};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
+use crate::flows::prove_account::{self, Standing};
 use crate::jobs::{self, LookUpError};
+use crate::storage::claims::{self, ConnectionProof};
 use crate::storage::connections::{self, Connection};
 use crate::storage::identities::Identity;
+use crate::web::auth;
 use crate::web::auth::limit;
 
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(get_connections).service(post_connect).service(post_state);
+    config
+        .service(get_connections)
+        .service(post_connect)
+        .service(post_check)
+        .service(post_disconnect)
+        .service(post_state)
+        .service(get_address);
 }
 
 /// A platform in a form's list.
@@ -95,11 +104,24 @@ struct ConnectionRow {
     problem: Option<String>,
 }
 
+/// An account that waits for its proof.
+struct WaitingRow {
+    handle: String,
+    platform: String,
+    token: String,
+    address: String,
+    address_label: String,
+    address_hint: String,
+    /// What the last check found, for the account that was checked.
+    outcome: Option<String>,
+}
+
 #[derive(Template)]
 #[template(path = "connections.html")]
 struct ConnectionsPage {
     t: Page,
     rows: Vec<ConnectionRow>,
+    waiting: Vec<WaitingRow>,
     platforms: Vec<PlatformOption>,
     typed: String,
     error: Option<String>,
@@ -124,24 +146,56 @@ fn row(text: Text, connection: Connection) -> ConnectionRow {
     }
 }
 
-async fn connections_page(visit: &Visit, status: StatusCode, wrong: Option<(&Posted, String)>) -> PageResult {
+fn waiting_row(visit: &Visit, proof: ConnectionProof, checked: Option<(&str, &str)>) -> WaitingRow {
+    let t = visit.text;
+    let platform = proof.platform.parse::<Platform>().ok();
+    let bridge = platform.and_then(|platform| visit.state.bridges.get(platform));
+    let fields = bridge.map_or(String::new(), |bridge| bridge.capabilities().backlink_fields.join(", "));
+    WaitingRow {
+        address: prove_account::proof_url(&visit.state.instance, &proof.token),
+        address_label: t.claim_address_label(&proof.handle),
+        address_hint: t.connections_address_hint(fields),
+        platform: platform_label(&proof.platform),
+        outcome: checked.filter(|(token, _)| *token == proof.token).map(|(_, outcome)| outcome.to_owned()),
+        handle: proof.handle,
+        token: proof.token,
+    }
+}
+
+/// What was just asked for, when it did not lead elsewhere.
+enum Asked<'a> {
+    Nothing,
+    Connect { posted: &'a Posted, error: String },
+    Check { token: &'a str, outcome: String },
+}
+
+async fn connections_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -> PageResult {
     let patron = visit.patron()?.id;
-    let rows = visit.read(move |tx| connections::connections_of(tx, patron)).await?;
-    let chosen = wrong.as_ref().map_or("", |(posted, _)| posted.field("platform"));
+    let (rows, mut proofs) =
+        visit.read(move |tx| Ok((connections::connections_of(tx, patron)?, claims::proofs_of(tx, patron)?))).await?;
+    proofs.retain(|proof| proof.state == "pending");
+    let (chosen, typed, error, checked) = match &asked {
+        Asked::Nothing => ("", "", None, None),
+        Asked::Connect { posted, error } => {
+            (posted.field("platform"), posted.field("handle"), Some(error.clone()), None)
+        }
+        Asked::Check { token, outcome } => ("", "", None, Some((*token, outcome.as_str()))),
+    };
     let t = visit.text;
     let page = ConnectionsPage {
         t: visit.page(t.connections_title()),
         rows: rows.into_iter().map(|connection| row(t, connection)).collect(),
+        waiting: proofs.into_iter().map(|proof| waiting_row(visit, proof, checked)).collect(),
         platforms: live_platforms(visit, chosen),
-        typed: wrong.as_ref().map_or(String::new(), |(posted, _)| posted.field("handle").to_owned()),
-        error: wrong.map(|(_, error)| error),
+        typed: typed.to_owned(),
+        error,
     };
     html(status, &page)
 }
 
 #[get("/me/connections")]
 async fn get_connections(visit: Visit) -> PageResult {
-    connections_page(&visit, StatusCode::OK, None).await
+    connections_page(&visit, StatusCode::OK, Asked::Nothing).await
 }
 
 #[post("/me/connections")]
@@ -150,18 +204,90 @@ async fn post_connect(posted: Posted) -> PageResult {
     let patron = visit.patron()?.id;
     let profile = match look_up(visit, posted.field("platform"), posted.field("handle")).await? {
         Ok((profile, _)) => profile,
-        Err(error) => return connections_page(visit, StatusCode::BAD_REQUEST, Some((&posted, error))).await,
-    };
-    let now = visit.now;
-    let connected =
-        visit.state.write(move |tx| connections::connect(tx, patron, &profile.id, &profile.handle, now)).await?;
-    match connected {
-        Some(_) => Ok(redirect("/me/connections?done=connected")),
-        None => {
-            let error = visit.text.connections_taken();
-            connections_page(visit, StatusCode::CONFLICT, Some((&posted, error))).await
+        Err(error) => {
+            return connections_page(visit, StatusCode::BAD_REQUEST, Asked::Connect { posted: &posted, error }).await;
         }
+    };
+    // Short enough for a profile's field; 128 bits cannot be guessed.
+    let token = hex::encode(auth::random_bytes::<16>());
+    let now = visit.now;
+    let begun = visit
+        .state
+        .write(move |tx| prove_account::begin(tx, patron, &profile.id, &profile.handle, &token, now))
+        .await
+        .map_err(jobs::JobError::from)?;
+    match begun {
+        Standing::Connected(_) => Ok(redirect("/me/connections?done=connected")),
+        Standing::Pending(_) | Standing::Contested(_) => Ok(redirect("/me/connections?done=connect")),
     }
+}
+
+/// Looks for the patron's address on the profile.
+#[post("/me/connections/check")]
+async fn post_check(mut posted: Posted) -> PageResult {
+    posted.visit.at("/me/connections");
+    let visit = &posted.visit;
+    let (login, patron) = (visit.signed_in()?.login.id, visit.patron()?.id);
+    let token = posted.field("proof").to_owned();
+    let wanted = token.clone();
+    let proof = visit.read(move |tx| claims::proof_by_token(tx, &wanted)).await?;
+    let proof = proof.filter(|proof| proof.patron_id == patron).ok_or_else(PageError::not_found)?;
+    let t = visit.text;
+    if !limit::may_look_up(&visit.state.instance.host, login.0) {
+        let asked = Asked::Check { token: &token, outcome: t.error_429_text() };
+        return connections_page(visit, StatusCode::TOO_MANY_REQUESTS, asked).await;
+    }
+    let outcome = match jobs::check_account(&visit.state, &token).await {
+        Ok(Standing::Connected(_)) => return Ok(redirect("/me/connections?done=connected")),
+        Ok(Standing::Pending(_)) => t.claim_no_backlink(),
+        Ok(Standing::Contested(_)) => t.connections_contested(),
+        Err(error) => said(t, prove_account::account_of(&proof)?.platform(), &proof.handle, error)?,
+    };
+    connections_page(visit, StatusCode::OK, Asked::Check { token: &token, outcome }).await
+}
+
+/// Ends a connection, or what waits to become one.
+#[post("/me/connections/end")]
+async fn post_disconnect(posted: Posted) -> PageResult {
+    let patron = posted.visit.patron()?.id;
+    let (id, token) = (posted.field("connection").parse::<i64>().ok(), posted.field("proof").to_owned());
+    let ended = posted
+        .visit
+        .state
+        .write(move |tx| {
+            let account = match id {
+                Some(id) => connections::connection(tx, id)?
+                    .filter(|row| row.patron_id == patron)
+                    .map(|row| prove_account::external_id(&row.platform, &row.account)),
+                None => claims::proof_by_token(tx, &token)?
+                    .filter(|row| row.patron_id == patron)
+                    .map(|row| prove_account::account_of(&row)),
+            };
+            match account.transpose()? {
+                None => Ok::<_, crate::storage::Error>(false),
+                Some(account) => prove_account::disconnect(tx, patron, &account),
+            }
+        })
+        .await?;
+    if ended { Ok(redirect("/me/connections?done=disconnected")) } else { Err(PageError::not_found()) }
+}
+
+#[derive(Template)]
+#[template(path = "connect_public.html")]
+struct AddressPage {
+    t: Page,
+    said: String,
+}
+
+/// The page whose address patrons put into their profiles. It does not say whose it is: some give without saying so.
+#[get("/connect/{token}")]
+async fn get_address(visit: Visit, token: Path<String>) -> PageResult {
+    let token = token.into_inner();
+    let proof = visit.read(move |tx| claims::proof_by_token(tx, &token)).await?;
+    proof.ok_or_else(PageError::not_found)?;
+    let t = visit.text;
+    let said = t.connect_public_text(&visit.state.config.instance.name);
+    ok(&AddressPage { t: visit.page(t.connect_public_title()), said })
 }
 
 /// Pauses a connection, or goes on with it.

@@ -19,6 +19,7 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::settlement::host_of;
 use crate::domain::time::{Month, Timestamp};
 use crate::flows::pay_out::{self, PayOutError};
+use crate::jobs;
 use crate::storage::bank::{self, Payout};
 use crate::storage::ledger::{self, Booking};
 use crate::storage::people::{self, Creator};
@@ -288,6 +289,9 @@ async fn post_payout(mut posted: Posted) -> PageResult {
     if !is_account(typed) {
         return revenue_page(visit, StatusCode::BAD_REQUEST, Some((typed, t.payout_account_bad()))).await;
     }
+    if let Some(creator) = visit.read(move |tx| people::creator_by_login(tx, login)).await? {
+        jobs::check_before_payout(&visit.state, &creator.name).await?;
+    }
     let (instance, account, now) = (visit.state.instance.clone(), typed.to_owned(), visit.now);
     let requested = visit
         .state
@@ -303,6 +307,15 @@ async fn post_payout(mut posted: Posted) -> PageResult {
         Err(PayOutError::Storage(error)) => Err(error.into()),
         Err(PayOutError::BelowMinimum { available, minimum }) => {
             let error = t.payout_below(t.money(available), t.money(minimum));
+            revenue_page(visit, StatusCode::CONFLICT, Some((typed, error))).await
+        }
+        Err(PayOutError::Unproved(unproved)) => {
+            let account = &unproved.account;
+            let error = match unproved.state.as_str() {
+                "verified" => t.payout_unproved_age(account),
+                "disputed" => t.payout_unproved_disputed(account),
+                _ => t.payout_unproved_lost(account),
+            };
             revenue_page(visit, StatusCode::CONFLICT, Some((typed, error))).await
         }
         Err(PayOutError::NoSuchCreator(_)) => Err(PageError::new(403, t.revenue_no_creator())),

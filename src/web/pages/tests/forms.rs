@@ -99,8 +99,16 @@ async fn nobody_strikes_anothers_flattr() {
     ana.get(&app, "/me").await.shows("<td>struck out");
 }
 
+/// The address that a page asks to be put into a profile, and the token at its end.
+fn address_on(page: &Reply, kind: &str) -> (String, String) {
+    let address = page.body.split("value=\"").find(|part| part.contains(kind)).unwrap();
+    let address = address.split('"').next().unwrap().to_owned();
+    let token = address.rsplit('/').next().unwrap().to_owned();
+    (address, token)
+}
+
 #[actix_web::test]
-async fn an_account_is_connected_by_its_name_to_one_patron_only() {
+async fn an_account_is_connected_by_a_proof_and_to_one_patron_only() {
     let site = Site::new().await;
     let ana_id = site.patron("ana", false, site.node.now()).await;
     site.patron("ben", false, site.node.now()).await;
@@ -113,18 +121,80 @@ async fn an_account_is_connected_by_its_name_to_one_patron_only() {
     reply.shows("GitHub does not know nobody-there.");
     reply.shows("value=\"nobody-there\"");
     ana.post(&app, "/me/connections", &fields("../x y")).await.shows("without spaces");
-    let reply = ana.post(&app, "/me/connections", &fields("@nils")).await;
+
+    // Both say that the account is theirs; nothing is read, and neither is locked out.
+    for browser in [&ana, &ben] {
+        let reply = browser.post(&app, "/me/connections", &fields("@nils")).await;
+        assert_eq!(reply.location(), "/me/connections?done=connect");
+    }
+    let (hers, token) = address_on(&ana.get(&app, "/me/connections").await, "/connect/");
+    let (his, his_token) = address_on(&ben.get(&app, "/me/connections").await, "/connect/");
+    let public = Browser::default().get(&app, &format!("/connect/{token}")).await;
+    public.shows("An account is being connected");
+    public.hides("@ana");
+    public.hides("users/ana");
+    assert_eq!(ben.post(&app, "/me/connections/check", &[("proof", &token)]).await.status, StatusCode::NOT_FOUND);
+    ana.post(&app, "/me/connections/check", &[("proof", &token)]).await.shows("does not show the address yet");
+    assert!(site.node.db.read(connections::connections).await.unwrap().is_empty());
+    site.github.world().user_mut(Platform::GitHub, "nils").unwrap().bio = Some(format!("{hers} {his}"));
+    ana.post(&app, "/me/connections/check", &[("proof", &token)]).await.shows("and that of another patron");
+    site.github.world().user_mut(Platform::GitHub, "nils").unwrap().bio = Some(hers);
+    let reply = ana.post(&app, "/me/connections/check", &[("proof", &token)]).await;
     assert_eq!(reply.location(), "/me/connections?done=connected");
     ana.get(&app, "/me/connections").await.shows("waiting for the first complete look");
-    let reply = ben.post(&app, "/me/connections", &fields("nils")).await;
-    assert_eq!(reply.status, StatusCode::CONFLICT);
+    ben.post(&app, "/me/connections/check", &[("proof", &his_token)]).await.shows("does not show the address yet");
 
     let connection = site.node.db.read(move |tx| connections::connections_of(tx, ana_id)).await.unwrap()[0].id;
-    let fields = [("connection", connection.to_string()), ("active", "no".to_owned())];
-    let fields = [("connection", fields[0].1.as_str()), ("active", "no")];
+    let connection = connection.to_string();
+    let fields = [("connection", connection.as_str()), ("active", "no")];
     assert_eq!(ben.post(&app, "/me/connections/state", &fields).await.status, StatusCode::NOT_FOUND);
     ana.post(&app, "/me/connections/state", &fields).await;
     ana.get(&app, "/me/connections").await.shows("<td>paused");
+    let fields = [("connection", connection.as_str())];
+    assert_eq!(ben.post(&app, "/me/connections/end", &fields).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(ana.post(&app, "/me/connections/end", &fields).await.location(), "/me/connections?done=disconnected");
+    ana.get(&app, "/me/connections?done=disconnected").await.shows("No account is connected.");
+}
+
+#[actix_web::test]
+async fn a_dispute_is_shown_to_both_sides_and_to_the_operator_until_it_ends() {
+    let site = Site::new().await;
+    for (name, is_operator) in [("ana", false), ("mira", false), ("olga", true)] {
+        site.patron(name, is_operator, site.node.now()).await;
+    }
+    site.github.world().add_user(Platform::GitHub, "mira");
+    let app = app!(site);
+    let mut sides = Vec::new();
+    for name in ["mira", "ana"] {
+        let browser = Browser::signed_in(&app, name).await;
+        browser.post(&app, "/me/claim", &[("platform", "github"), ("handle", "mira")]).await;
+        let (address, token) = address_on(&browser.get(&app, "/me/claim").await, "/claim/");
+        sides.push((browser, address, token));
+    }
+    let [(mira, hers, her_token), (ana, other, other_token)] = &sides[..] else { unreachable!("two sides") };
+    let olga = Browser::signed_in(&app, "olga").await;
+    site.github.world().user_mut(Platform::GitHub, "mira").unwrap().website = Some(hers.clone());
+    mira.post(&app, "/me/claim/check", &[("claim", her_token)]).await.shows("It is proved.");
+    olga.get(&app, "/admin/claims").await.shows("No claim is disputed");
+    site.github.world().user_mut(Platform::GitHub, "mira").unwrap().bio = Some(other.clone());
+    ana.post(&app, "/me/claim/check", &[("claim", other_token)]).await.shows("Remove one of the two");
+    ana.get(&app, "/me/claim").await.shows(&format!("<code>{hers}</code>"));
+    let page = mira.get(&app, "/me/claim").await;
+    page.shows("Disputed: the profile shows the addresses of two claims.");
+    page.shows(&format!("<code>{other}</code>"));
+    let page = olga.get(&app, "/admin/claims").await;
+    page.shows("disputed");
+    page.shows(&format!("<code>{hers}</code>"));
+    page.shows(&format!("<code>{other}</code>"));
+    assert_eq!(mira.get(&app, "/admin/claims").await.status, StatusCode::FORBIDDEN);
+
+    site.github.world().user_mut(Platform::GitHub, "mira").unwrap().bio = None;
+    mira.post(&app, "/me/claim/check", &[("claim", her_token)]).await.shows("It is proved.");
+    ana.get(&app, "/me/claim").await.shows("Somebody proved the account later.");
+    olga.get(&app, "/admin/claims").await.shows("No claim is disputed");
+    site.github.world().user_mut(Platform::GitHub, "mira").unwrap().website = None;
+    mira.post(&app, "/me/claim/check", &[("claim", her_token)]).await.shows("The address has left the profile.");
+    olga.get(&app, "/admin/claims").await.shows("proof gone");
 }
 
 #[actix_web::test]

@@ -182,7 +182,7 @@ impl Site {
         let (identity, token) = (ExternalId::new(Platform::GitHub, account).unwrap(), format!("token-{name}"));
         let begun = self.node.write(move |tx| {
             let begun = claim::begin(tx, &instance, login, &identity, &token, now)?;
-            storage::identities::set_claim_state(tx, begun.id, "verified", Some(now))?;
+            storage::claims::set_state(tx, begun.id, "verified", now)?;
             Ok::<_, claim::ClaimError>(())
         });
         begun.await.unwrap();

@@ -50,7 +50,7 @@ const PUBLIC: [&str; 11] = [
 ];
 const MINE: [&str; 6] =
     ["/me", "/me/history", "/me/connections", "/me/claim", "/me/revenue", "/bridge/github/objects/78"];
-const ADMIN: [&str; 7] = [
+const ADMIN: [&str; 8] = [
     "/admin",
     "/admin/months",
     "/admin/peers",
@@ -58,6 +58,7 @@ const ADMIN: [&str; 7] = [
     "/admin/deliveries",
     "/admin/journal",
     "/admin/connections",
+    "/admin/claims",
 ];
 
 /// What every page must be, whatever it says.

@@ -110,8 +110,17 @@ catalogue! {
     connections_first: "waiting for the first complete look", "en attente de la première lecture complète";
     connections_reading: "connected", "connecté";
     connections_paused: "paused", "en pause";
-    connections_taken: "Another patron of this instance has connected this account. Write to the operator if it is yours.",
-        "Un autre mécène de cette instance a connecté ce compte. Écrivez à l’opérateur si c’est le vôtre.";
+    connections_contested: "The profile shows your address and that of another patron. Remove one of the two and check again.",
+        "Le profil affiche votre adresse et celle d’un autre mécène. Retirez l’une des deux et vérifiez à nouveau.";
+    connections_address_hint(fields): "It is looked for in: {fields}.", "Elle est cherchée dans : {fields}.";
+    connections_waiting: "Waiting for their proof", "En attente de leur preuve";
+    connections_waiting_text: "Nothing is read until the profile shows the address: it proves that the account is yours. Afterwards it may go.",
+        "Rien n’est lu tant que le profil n’affiche pas l’adresse : elle prouve que le compte est à vous. Ensuite, elle peut disparaître.";
+    connections_disconnect: "Disconnect", "Déconnecter";
+    connections_give_up: "Give up", "Abandonner";
+    connect_public_title: "An account is being connected", "Un compte est en cours de connexion";
+    connect_public_text(instance): "Whoever put this address into a profile shows by it that the account is theirs, so that what they like with it counts on {instance}. There is nothing to do here.",
+        "La personne qui a mis cette adresse dans un profil montre ainsi que le compte est le sien, pour que ce qu’elle aime avec lui compte sur {instance}. Il n’y a rien à faire ici.";
     connections_no_platform: "No platform with an API is switched on here.", "Aucune plateforme avec une API n’est active ici.";
     handle_bad: "Write the name of the account, without spaces.", "Écrivez le nom du compte, sans espaces.";
     look_up_unknown(handle, platform): "{platform} does not know {handle}.", "{platform} ne connaît pas {handle}.";
@@ -138,8 +147,13 @@ catalogue! {
     claim_pending_text: "Not proved yet.", "Pas encore prouvé.";
     claim_replaced_text: "Somebody proved the account later. If it is still yours, claim it again.",
         "Quelqu’un a prouvé ce compte plus tard. S’il est toujours à vous, revendiquez-le à nouveau.";
-    claim_disputed_text: "This claim is disputed. The operator will write to you.",
-        "Cette revendication est contestée. L’opérateur vous écrira.";
+    claim_disputed_text: "Disputed: the profile shows the addresses of two claims. Until one of them is removed, nobody is paid for this account; what comes waits, and goes back to its patrons at its date. Remove the address that is wrong, then check again. The operator sees this too.",
+        "Contestée : le profil affiche les adresses de deux revendications. Tant que l’une d’elles n’est pas retirée, personne n’est payé pour ce compte ; ce qui arrive attend, et revient aux mécènes à sa date. Retirez l’adresse qui n’est pas la bonne, puis vérifiez à nouveau. L’opérateur le voit aussi.";
+    claim_disputed_others: "The other addresses in the profile:", "Les autres adresses dans le profil :";
+    claim_disputed_now: "The profile shows your address, and that of somebody else’s claim. Remove one of the two and check again.",
+        "Le profil affiche votre adresse, et celle de la revendication de quelqu’un d’autre. Retirez l’une des deux et vérifiez à nouveau.";
+    claim_lost_text: "The address has left the profile. New flattrs wait, and what you have earned with this account is not paid out. Put the address back, then check again.",
+        "L’adresse a quitté le profil. Les nouveaux flattrs attendent, et ce que vous avez gagné avec ce compte n’est pas payé. Remettez l’adresse, puis vérifiez à nouveau.";
     claim_no_backlink: "The profile does not show the address yet. Some platforms need a few minutes; then check again.",
         "Le profil n’affiche pas encore l’adresse. Certaines plateformes ont besoin de quelques minutes ; vérifiez ensuite à nouveau.";
     claim_refused(account): "{account} has asked not to be bridged.", "{account} a demandé à ne pas être relié.";
@@ -181,6 +195,12 @@ catalogue! {
         "Écrivez un compte de 4 à 64 lettres, chiffres, espaces, et - . _ :";
     payout_below(available, minimum): "{available} is available; payouts start at {minimum}. Less waits and is not lost.",
         "{available} sont disponibles ; les paiements commencent à {minimum}. Le reste attend et n’est pas perdu.";
+    payout_unproved_age(account): "{account} could not be looked at for 7 days, so what you earned with it cannot leave yet. It is looked at again by itself; the operator can also confirm it.",
+        "{account} n’a pas pu être consulté depuis 7 jours : ce que vous avez gagné avec ce compte ne peut pas encore partir. Il est relu automatiquement ; l’opérateur peut aussi le confirmer.";
+    payout_unproved_disputed(account): "The profile of {account} shows the addresses of two claims. Remove one of them; until then nothing leaves.",
+        "Le profil de {account} affiche les adresses de deux revendications. Retirez-en une ; d’ici là, rien ne part.";
+    payout_unproved_lost(account): "The profile of {account} does not show the address of your claim any more. Put it back, or ask the operator to confirm what you have earned. It stays yours.",
+        "Le profil de {account} n’affiche plus l’adresse de votre revendication. Remettez-la, ou demandez à l’opérateur de confirmer ce que vous avez gagné. Cela reste à vous.";
     payout_no_rail: "This instance has no bank connected yet, so nothing can be paid out at the moment. Your money stays available.",
         "Cette instance n’a pas encore de banque connectée : rien ne peut être payé pour le moment. Votre argent reste disponible.";
 
@@ -189,6 +209,10 @@ catalogue! {
     done_flattr: "Flattred. It counts in this month.", "Flattré. Cela compte pour ce mois.";
     done_taken_back: "Taken back. It does not count.", "Repris. Cela ne compte pas.";
     done_connected: "Connected. What you like from now on becomes a flattr.", "Connecté. Ce que vous aimez désormais devient un flattr.";
+    done_connect_begun: "Now put the address into the profile, then check it.",
+        "Mettez maintenant l’adresse dans le profil, puis vérifiez.";
+    done_disconnected: "Disconnected. What was read is forgotten; flattrs that are recorded stay.",
+        "Déconnecté. Ce qui a été lu est oublié ; les flattrs enregistrés restent.";
     done_connection_changed: "The connection is changed.", "La connexion est modifiée.";
     done_claim_begun: "The claim is begun: now put the address into the profile.",
         "La revendication est commencée : mettez maintenant l’adresse dans le profil.";

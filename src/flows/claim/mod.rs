@@ -1,7 +1,11 @@
 //! Claiming: a creator proves that an account on a platform is theirs, here or at a peer; what waited goes to them.
 //!
-//! Owns that an identity has one beneficiary at a time, and that every held share ends exactly once: released by a claim,
-//! or back with its patron when its time is over. A claim that is verified before the expiry is written wins.
+//! Owns that every held share ends exactly once: released by a claim, or back with its patron when its time is over. A
+//! claim that is verified before the expiry is written wins. What a profile says of the claims on it is decided in
+//! [`look`]; whether what was earned may leave, in [`standing`].
+
+mod look;
+mod standing;
 
 use std::collections::BTreeMap;
 
@@ -11,11 +15,23 @@ use crate::domain::ledger::{Account, Entry, Kind, Refusal};
 use crate::domain::money::Amount;
 use crate::domain::time::{Month, Timestamp};
 use crate::flows::payee::waits_for;
-use crate::flows::{Instance, Policy, flattr};
+use crate::flows::{Instance, flattr};
+use crate::storage::claims;
 use crate::storage::identities::{self, Claim, NewClaim};
 use crate::storage::ledger::{self, PostError};
 use crate::storage::months::{self, Outcome, ShareDetail};
-use crate::storage::{self, Tx, flow_error, likes, outbox, people};
+use crate::storage::{self, Tx, flow_error, people};
+
+pub use look::{Look, Seen, look, look_failed};
+pub use standing::{LOOK_AGE, Unproved, unproved};
+
+/// What a verified claim set free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    pub shares: usize,
+    /// By currency; before the creator's fee.
+    pub amounts: Vec<Amount>,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
@@ -49,6 +65,23 @@ pub fn claim_url(instance: &Instance, token: &str) -> String {
     format!("{}/claim/{token}", instance.base_url)
 }
 
+/// The same for a claim that a peer announced. `None` for a token that is more than one segment of a path: the address
+/// of some other page of the peer, to which a profile may link without meaning a claim, proves nothing.
+pub fn peer_claim_url(home_uri: &str, token: &str) -> Option<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '~' | '.' | ':');
+    let is_segment = token.chars().all(is_plain) && token.chars().any(|c| c != '.');
+    let base = home_uri.strip_suffix("/instance").unwrap_or(home_uri);
+    is_segment.then(|| format!("{base}/claim/{token}"))
+}
+
+/// The address that proves a stored claim, whosever it is.
+pub fn address_of(instance: &Instance, claim: &Claim) -> Option<String> {
+    match claim.creator() {
+        Some(_) => Some(claim_url(instance, &claim.token)),
+        None => peer_claim_url(&claim.home_uri, claim.token.strip_prefix(&claim.home_uri)?.trim_start()),
+    }
+}
+
 /// Begins a claim: nothing is proved yet.
 ///
 /// - `token`: random, chosen by the caller; it stands in the address that the creator publishes.
@@ -69,7 +102,7 @@ pub fn begin(
     let creator = people::creator_of_login(tx, login, &login_row.name, now)?;
     if let Some(open) = identities::claims_of_creator(tx, creator)?
         .into_iter()
-        .find(|claim| claim.identity_id == row.id && matches!(claim.state.as_str(), "pending" | "verified"))
+        .find(|claim| claim.identity_id == row.id && claim.state != "replaced")
     {
         return Ok(open);
     }
@@ -84,96 +117,14 @@ pub fn begin(
     Ok(identities::make_claim(tx, &claim, now)?)
 }
 
-/// What a verified claim set free.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Released {
-    pub shares: usize,
-    /// By currency; before the creator's fee.
-    pub amounts: Vec<Amount>,
-}
-
-/// The backlink of a claim of ours was seen on the profile: the identity is the creator's, and so is what waited.
+/// The operator vouches for what a creator has earned with an account whose profile does not prove it any more.
 ///
-/// - effects: an older claim is replaced, held shares are posted, peers are told.
-pub fn verified(tx: &mut Tx, instance: &Instance, token: &str, now: Timestamp) -> Result<Released, ClaimError> {
-    ledger::lock(tx)?;
+/// - effects: payouts of it go on for [`LOOK_AGE`], or until a look at the profile changes the claim. No new share is
+///   paid for it.
+pub fn confirm(tx: &mut Tx, token: &str, now: Timestamp) -> Result<Claim, ClaimError> {
     let claim = identities::claim_by_token(tx, token)?.ok_or(ClaimError::NoSuchClaim)?;
-    let creator = claim.creator().ok_or(ClaimError::NoSuchClaim)?;
-    if claim.state == "verified" {
-        return Ok(Released { shares: 0, amounts: Vec::new() });
-    }
-    let identity = identities::identity(tx, claim.identity_id)?.ok_or(ClaimError::NoSuchClaim)?;
-    if identity.is_refused {
-        return Err(ClaimError::Refused(identity.external_id()?));
-    }
-    take_over(tx, &claim, now)?;
-    outbox::push_event(tx, "claim", &claim.id.to_string(), now)?;
-    let held = months::held_for_identity(tx, claim.identity_id)?;
-    let mut entry = Entry::new(format!("claim/{}/release", claim.id), Kind::Release, now);
-    let mut totals: BTreeMap<crate::domain::money::Currency, i64> = BTreeMap::new();
-    for (from, amount) in held_sums(tx, &held)? {
-        entry = entry.transfer(from, Account::CreatorAvailable(creator), amount);
-        *totals.entry(amount.currency()).or_default() += amount.units();
-    }
-    let amounts: Vec<Amount> =
-        totals.into_iter().map(|(currency, units)| Amount::from_units(units, currency)).collect();
-    for amount in &amounts {
-        let fee = Policy::fee(*amount, instance.policy.creator_fee_basis_points);
-        if fee.is_positive() {
-            entry = entry.transfer(Account::CreatorAvailable(creator), Account::FeeCreator, fee);
-        }
-    }
-    if !entry.transfers.is_empty() {
-        ledger::post(tx, &entry)?;
-    }
-    end_shares(tx, &held, Outcome::Released, now)?;
-    Ok(Released { shares: held.len(), amounts })
-}
-
-/// A peer announced a claim and this instance has seen the backlink itself.
-///
-/// - effects: the identity's shares go to the peer's creator from the next statement on; likes of the open month are
-///   made known to the creator's home.
-pub fn verified_at_peer(
-    tx: &mut Tx,
-    identity: &ExternalId,
-    home_uri: &str,
-    creator_uri: &str,
-    token: &str,
-    now: Timestamp,
-) -> Result<bool, ClaimError> {
-    ledger::lock(tx)?;
-    let row = identities::identity_by_external_id(tx, identity)?
-        .ok_or_else(|| ClaimError::UnknownIdentity(identity.clone()))?;
-    if row.is_refused {
-        return Err(ClaimError::Refused(identity.clone()));
-    }
-    let key = format!("{home_uri} {token}");
-    let claim = match identities::claim_by_token(tx, &key)? {
-        Some(claim) => claim,
-        None => {
-            let new =
-                NewClaim { identity: row.id, creator: None, home_uri, creator_uri, method: "backlink", token: &key };
-            identities::make_claim(tx, &new, now)?
-        }
-    };
-    if claim.state == "verified" {
-        return Ok(false);
-    }
-    take_over(tx, &claim, now)?;
-    let since = flattr::open_since(tx, now)?;
-    for id in likes::counting_since(tx, row.id, since)? {
-        outbox::push_event(tx, "like", &id.to_string(), now)?;
-    }
-    Ok(true)
-}
-
-/// Makes a claim the one that counts. An older backlink that is gone is a move: the new claim takes over.
-fn take_over(tx: &mut Tx, claim: &Claim, now: Timestamp) -> Result<(), storage::Error> {
-    if let Some(older) = identities::verified_claim(tx, claim.identity_id)? {
-        identities::set_claim_state(tx, older.id, "replaced", older.verified_at.map(Timestamp::from_micros))?;
-    }
-    identities::set_claim_state(tx, claim.id, "verified", Some(now))
+    claims::set_confirmed(tx, claim.id, now)?;
+    Ok(claim)
 }
 
 /// Sends shares whose time is over back to their patrons.
