@@ -126,7 +126,8 @@ fn every_instance_says_the_same_of_one_profile_whatever_it_saw_before() {
         // One saw the first address alone, one the second alone, one none before.
         alpha.look(ACCOUNT, &[&hers]);
         beta.look(ACCOUNT, &[&his]);
-        let profiles: [(&[&str], &[(&str, &str)]); 6] = [
+        type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+        let profiles: [Case; 6] = [
             (&[&hers, &his], &[("carol", "disputed"), ("dave", "disputed")]),
             (&[&his], &[("dave", "verified")]),
             (&[&hers], &[("carol", "verified")]),

@@ -50,7 +50,8 @@ impl Stage {
             world.add_user(GITHUB, "mira");
             world.add_user(GITHUB, "nils");
         }
-        let patron = register(&node, "nils", github.world().now).await;
+        let now = github.world().now;
+        let patron = register(&node, "nils", now).await;
         Stage { node, github, patron, _directory: directory }
     }
 

@@ -54,7 +54,7 @@ pub fn check_signature(node: &Node, request: &HttpRequest, body: &[u8]) -> Resul
 
 /// What the actor, as we know it, has to do with a signature.
 enum Known {
-    Signed(Actor),
+    Signed(Box<Actor>),
     /// It did not sign, and reading it anew would not help.
     Refused(GateError),
     /// It is to be read: it is unknown (`None`), or its key may have been rotated since.
@@ -75,13 +75,13 @@ pub async fn verify_signer(fetches: &Fetches, checked: &Checked, actor: &str) ->
         return Err(GateError::ForeignKey { key: checked.key_id().to_owned(), actor: actor.to_owned() });
     }
     match ask_known(node, checked, actor).await? {
-        Known::Signed(actor) => return Ok(actor),
+        Known::Signed(actor) => return Ok(*actor),
         Known::Refused(refusal) => return Err(refusal),
         Known::Unsure(_) => {}
     }
     let _turn = node.gate.turns.take(actor).await;
     let refusal = match ask_known(node, checked, actor).await? {
-        Known::Signed(actor) => return Ok(actor),
+        Known::Signed(actor) => return Ok(*actor),
         Known::Refused(refusal) => return Err(refusal),
         Known::Unsure(refusal) => refusal,
     };
@@ -100,7 +100,7 @@ pub async fn verify_signer(fetches: &Fetches, checked: &Checked, actor: &str) ->
 async fn ask_known(node: &Node, checked: &Checked, actor: &str) -> Result<Known, GateError> {
     let Some(known) = known_actor(node, actor).await? else { return Ok(Known::Unsure(None)) };
     let refusal = match verify_key(node, &known, checked) {
-        Ok(()) => return Ok(Known::Signed(known)),
+        Ok(()) => return Ok(Known::Signed(Box::new(known))),
         Err(refusal) => refusal,
     };
     let is_fresh = node.now() < Timestamp::from_micros(known.fetched_at).plus(KEY_AGE_MIN);
