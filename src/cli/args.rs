@@ -177,6 +177,12 @@ pub enum BridgeVerb {
         name: String,
         platform: String,
     },
+    /// Reads the export file of a platform (the ZIP archive, or a file out of it) into a patron's likes.
+    Import {
+        name: String,
+        platform: String,
+        file: PathBuf,
+    },
     /// Looks an account up on its platform.
     Look {
         platform: String,
@@ -277,6 +283,11 @@ impl Verb {
             Verb::User { verb: UserVerb::Password { name } } => Command::UserPassword { name },
             Verb::User { verb: UserVerb::Budget { name, amount } } => Command::BudgetSet { name, budget: amount },
             Verb::Bridge { verb: BridgeVerb::List } => Command::BridgeList,
+            Verb::Bridge { verb: BridgeVerb::Import { name, platform, file } } => {
+                // The serving process stands in another directory.
+                let path = std::path::absolute(&file).unwrap_or(file);
+                Command::BridgeImport { name, platform, path }
+            }
             Verb::Bridge { verb: BridgeVerb::Connect { name, platform, handle, trusted } } => {
                 Command::BridgeConnect { name, platform, handle, is_trusted: trusted }
             }

@@ -32,6 +32,7 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
             platforms::bridge_connect(node, &name, &platform, &handle, is_trusted).await
         }
         Command::BridgeDisconnect { name, platform } => platforms::bridge_disconnect(node, &name, &platform).await,
+        Command::BridgeImport { name, platform, path } => platforms::bridge_import(node, &name, &platform, &path).await,
         Command::BridgeList => platforms::bridge_list(node).await,
         Command::BridgeLookUp { platform, handle } => {
             let (profile, identity) =

@@ -52,6 +52,12 @@ pub enum Command {
         platform: String,
     },
     BridgeList,
+    /// Reads the export file of a platform into a patron's likes.
+    BridgeImport {
+        name: String,
+        platform: String,
+        path: std::path::PathBuf,
+    },
     /// Looks an account up on its platform, which makes its bridged actor.
     BridgeLookUp {
         platform: String,

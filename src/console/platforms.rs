@@ -89,6 +89,28 @@ pub async fn bridge_disconnect(node: &Node, name: &str, platform: &str) -> Resul
     Ok(Answer::new(text, json!({ "disconnected": count })))
 }
 
+/// Reads an export file of a platform into a patron's likes.
+pub async fn bridge_import(node: &Node, name: &str, platform: &str, path: &std::path::Path) -> Result<Answer, Refused> {
+    let patron = patron(node, name).await?;
+    let platform: Platform = parse(platform)?;
+    let progress = |so_far: &jobs::Imported| {
+        tracing::info!(platform = %platform, "importing the likes of {name} on {platform}: {} so far", so_far.likes);
+    };
+    let imported = jobs::import(node, patron.id, platform, path, progress).await.map_err(refuse)?;
+    let jobs::Imported { likes, unreadable, changed } = imported;
+    let mut text = format!(
+        "{likes} likes read: {} new flattrs, {} from before, the others known",
+        changed.flattrs, changed.baseline
+    );
+    if unreadable > 0 {
+        text.push_str(&format!("; {unreadable} items could not be understood"));
+    }
+    let data = json!({
+        "likes": likes, "unreadable": unreadable, "flattrs": changed.flattrs, "baseline": changed.baseline,
+    });
+    Ok(Answer::new(text, data))
+}
+
 pub async fn bridge_list(node: &Node) -> Result<Answer, Refused> {
     let rows = node.db.read(connections::connections).await.map_err(refuse)?;
     let when =

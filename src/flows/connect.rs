@@ -171,7 +171,8 @@ pub fn apply(
     let mut is_known = !page.likes.is_empty();
     for (post, liked_at) in &page.likes {
         newest = newest.max(*liked_at);
-        is_known &= apply_like(tx, instance, &connection, &mut pass, post, *liked_at, page.seen_at, &mut changed)?;
+        let item = Item { post, liked_at: *liked_at, source: Source::Platform, seen_at: page.seen_at };
+        is_known &= apply_like(tx, instance, &connection, &mut pass, &item, &mut changed)?;
     }
     if let Some(newest) = newest {
         connections::set_newest_like(tx, connection.id, newest)?;
@@ -289,18 +290,24 @@ fn take_back(
     Ok(())
 }
 
+/// One like as a listing or a file shows it.
+pub(super) struct Item<'a> {
+    pub post: &'a SeenPost,
+    pub liked_at: Option<Timestamp>,
+    pub source: Source,
+    pub seen_at: Timestamp,
+}
+
 /// Applies one item. Says whether it was known and is unchanged.
-#[expect(clippy::too_many_arguments, reason = "one step of a loop, with what the loop carries")]
-fn apply_like(
+pub(super) fn apply_like(
     tx: &mut Tx,
     instance: &Instance,
     connection: &Connection,
     pass: &mut Pass,
-    post: &SeenPost,
-    liked_at: Option<Timestamp>,
-    seen_at: Timestamp,
+    item: &Item,
     changed: &mut Changed,
 ) -> Result<bool, ConnectError> {
+    let Item { post, liked_at, source, seen_at } = *item;
     let object = notice::post(tx, instance, post, seen_at)?;
     let known = connections::like_of(tx, connection.id, object.id)?;
     if let Some(known) = &known {
@@ -331,7 +338,7 @@ fn apply_like(
     let like = PatronLike {
         patron: connection.patron_id,
         object: object.id,
-        source: Source::Platform,
+        source,
         received_at: seen_at,
         liked_at,
         like_uri: None,

@@ -15,6 +15,7 @@ pub mod connect;
 pub mod flattr;
 pub mod fund;
 pub mod hear;
+pub mod import;
 pub mod notice;
 pub mod pay_out;
 pub mod payee;

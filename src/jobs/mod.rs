@@ -6,6 +6,7 @@
 mod bridges;
 mod calendar;
 mod channels;
+mod imports;
 mod rails;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use bridges::{
     Checked, LookUpError, Turn, check_account, check_before_payout, check_claim, check_identity, credentials, look_up,
     note_post, read_due, read_likes,
 };
+pub use imports::{ImportFailure, Imported, import};
 
 /// A failure of one kind of work; the others go on, and it is tried again in the next round.
 #[derive(Debug, thiserror::Error)]

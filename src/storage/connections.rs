@@ -174,6 +174,23 @@ pub struct Pass {
     pub is_moved: bool,
 }
 
+impl Pass {
+    /// What is read beside the passes, out of a file: it has its place among them and ends none.
+    pub fn beside(connection: &Connection, now: Timestamp) -> Pass {
+        Pass {
+            connection_id: connection.id,
+            number: connection.pass_number,
+            kind: "file".to_owned(),
+            started_at: now.micros(),
+            cursor: None,
+            pages: 0,
+            repeats: 0,
+            unreadable: 0,
+            is_moved: false,
+        }
+    }
+}
+
 pub fn pass_of(tx: &mut Tx, connection: i64) -> Result<Option<Pass>> {
     Ok(both!(tx, |db| connection_passes::table.find(connection).first(db).optional())?)
 }

@@ -132,7 +132,7 @@ pub async fn note_post(node: &Node, post: &Post) -> Result<crate::domain::id::Ob
 }
 
 /// A post as the flows take it. Its author is known by the stable id, or not at all.
-fn seen_post(node: &Node, post: &Post) -> SeenPost {
+pub(super) fn seen_post(node: &Node, post: &Post) -> SeenPost {
     let owner = post.owner.clone().map(|external_id| {
         let handle = post.owner_handle.clone().unwrap_or_else(|| external_id.account().to_owned());
         SeenIdentity {
