@@ -85,6 +85,27 @@ pub fn look(
     connection.map(Standing::Connected).ok_or(ProveError::Taken(account))
 }
 
+/// Connects an account whose owner has signed in at the platform: as good a proof as any.
+///
+/// - effects: a connection of somebody else ends; the platform has said whose account it is.
+pub fn signed_in(
+    tx: &mut Tx,
+    patron: PatronId,
+    account: &ExternalId,
+    handle: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Connection, ProveError> {
+    if let Some(other) = claims::connection_of(tx, account)?.filter(|known| known.patron_id != patron) {
+        end(tx, other.patron_id, account)?;
+    }
+    let connection = connections::connect(tx, patron, account, handle, now)?;
+    let connection = connection.ok_or_else(|| ProveError::Taken(account.clone()))?;
+    let proof = claims::make_proof(tx, patron, account, handle, token, now)?;
+    claims::set_proof_state(tx, proof.id, "proved", Some(now))?;
+    Ok(connection)
+}
+
 /// Connects an account on the operator's word. A patron who proves it later takes over.
 pub fn trust(
     tx: &mut Tx,

@@ -1,7 +1,8 @@
 //! Connections: a patron's accounts elsewhere as sources of likes.
 //!
-//! Owns that nothing is read before the account is proved to be the patron's, and what is asked of a platform on a person's behalf: a handle that looks like one, a few times in a quarter of an
-//! hour, and an answer in words that the person can act on.
+//! Owns that nothing is read before the account is proved to be the patron's, and what is asked of a platform on a
+//! person's behalf: a handle that looks like one, a few times in a quarter of an hour, and an answer in words that the
+//! person can act on.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, ServiceConfig};
@@ -45,6 +46,16 @@ pub fn live_platforms(visit: &Visit, chosen: &str) -> Vec<PlatformOption> {
     live.map(|bridge| {
         let platform = bridge.platform();
         PlatformOption { slug: platform.slug(), label: platform.label(), is_chosen: platform.slug() == chosen }
+    })
+    .collect()
+}
+
+/// Platforms that know this instance, so that people can sign in there.
+fn doors(visit: &Visit) -> Vec<PlatformOption> {
+    let open = visit.state.bridges.iter().filter(|bridge| bridge.sign_in().is_some());
+    open.map(|bridge| {
+        let platform = bridge.platform();
+        PlatformOption { slug: platform.slug(), label: platform.label(), is_chosen: false }
     })
     .collect()
 }
@@ -123,6 +134,8 @@ struct ConnectionsPage {
     rows: Vec<ConnectionRow>,
     waiting: Vec<WaitingRow>,
     platforms: Vec<PlatformOption>,
+    /// Platforms at which people can sign in.
+    doors: Vec<PlatformOption>,
     typed: String,
     error: Option<String>,
 }
@@ -187,6 +200,7 @@ async fn connections_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -
         rows: rows.into_iter().map(|connection| row(t, connection)).collect(),
         waiting: proofs.into_iter().map(|proof| waiting_row(visit, proof, checked)).collect(),
         platforms: live_platforms(visit, chosen),
+        doors: doors(visit),
         typed: typed.to_owned(),
         error,
     };

@@ -16,6 +16,7 @@ mod history;
 mod me;
 pub mod page;
 pub mod people;
+mod platform_sign_in;
 mod public;
 mod revenue;
 mod sign_in;
@@ -49,6 +50,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(me::routes)
         .configure(history::routes)
         .configure(connections::routes)
+        .configure(platform_sign_in::routes)
         .configure(claims::routes)
         .configure(revenue::routes)
         .configure(admin::routes);

@@ -7,6 +7,7 @@ mod format;
 pub mod obligation;
 mod operator;
 mod patron;
+mod platform_sign_in;
 mod public;
 mod status;
 

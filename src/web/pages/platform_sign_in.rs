@@ -1,0 +1,138 @@
+//! Signing in at a platform: the person proves there whose account it is, and lets this instance read its likes.
+//!
+//! Owns that only the login that began a sign-in ends it, once and within ten minutes. The way there is a link on a page of
+//! ours and no redirect, so that the person sees where they go and the policy of our forms stays closed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Path, Query, ServiceConfig};
+use actix_web::{get, post};
+use askama::Template;
+use url::Url;
+
+use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
+use crate::bridges::{Access, Error, Secret, Who};
+use crate::domain::identity::Platform;
+use crate::flows::prove_account;
+use crate::jobs::{JobError, LookUpError, credentials};
+use crate::storage::grants::{self, Pending};
+use crate::web::auth::{self, limit};
+
+/// How long a person may stay at the platform.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(post_begin).service(get_return);
+}
+
+#[derive(Template)]
+#[template(path = "platform_sign_in.html")]
+struct ContinuePage {
+    t: Page,
+    label: &'static str,
+    url: String,
+}
+
+#[derive(Template)]
+#[template(path = "platform_sign_in_failed.html")]
+struct FailedPage {
+    t: Page,
+    said: String,
+}
+
+fn failed(visit: &Visit, status: StatusCode, said: String) -> PageResult {
+    html(status, &FailedPage { t: visit.page(visit.text.platform_sign_in_failed()), said })
+}
+
+fn platform_of(visit: &Visit, slug: &str) -> Result<Platform, PageError> {
+    slug.parse().map_err(|_| PageError::new(400, visit.text.platform_unknown()))
+}
+
+/// Our page that the platform sends the person back to; operators register it there.
+fn callback(visit: &Visit, platform: Platform) -> Result<Url, PageError> {
+    let address = format!("{}/sign-in-at/{platform}", visit.state.instance.base_url);
+    Url::parse(&address).map_err(|_| PageError::not_found())
+}
+
+fn place(key: &str) -> String {
+    format!("sign-in/{key}")
+}
+
+/// What a person is told of a platform's refusal.
+fn said(visit: &Visit, platform: Platform, error: Error) -> Result<String, PageError> {
+    if matches!(error, Error::Forbidden { .. }) {
+        return Ok(visit.text.platform_sign_in_denied(platform.label()));
+    }
+    super::connections::said(visit.text, platform, "", LookUpError::Platform(error))
+}
+
+#[post("/me/connections/sign-in")]
+async fn post_begin(posted: Posted) -> PageResult {
+    let visit = &posted.visit;
+    visit.patron()?;
+    let login = visit.signed_in()?.login.id;
+    let platform = platform_of(visit, posted.field("platform"))?;
+    let bridge = visit.state.bridges.get(platform).cloned().ok_or_else(PageError::not_found)?;
+    let door = bridge.sign_in().ok_or_else(PageError::not_found)?;
+    if !limit::may_look_up(&visit.state.instance.host, login.0) {
+        return failed(visit, StatusCode::TOO_MANY_REQUESTS, visit.text.error_429_text());
+    }
+    let begun = match door.begin(&callback(visit, platform)?, &auth::random_token()).await {
+        Ok(begun) => begun,
+        Err(error) => return failed(visit, StatusCode::BAD_GATEWAY, said(visit, platform, error)?),
+    };
+    let now = visit.now;
+    let pending = Pending {
+        kept: visit.state.vault.seal(&place(&begun.key), begun.kept.reveal()),
+        key: begun.key,
+        login_id: login.0,
+        platform: platform.slug().to_owned(),
+        purpose: "connect".to_owned(),
+        begun_at: now.micros(),
+    };
+    visit.state.write(move |tx| grants::save_pending(tx, &pending, now.minus(LIFETIME))).await?;
+    let label = platform.label();
+    let title = visit.text.platform_sign_in_title(label);
+    ok(&ContinuePage { t: visit.page(title), label, url: begun.url.to_string() })
+}
+
+/// The person is back from the platform.
+#[get("/sign-in-at/{platform}")]
+async fn get_return(visit: Visit, platform: Path<String>, query: Query<BTreeMap<String, String>>) -> PageResult {
+    let visit = &visit;
+    let (login, patron) = (visit.signed_in()?.login.id, visit.patron()?.id);
+    let platform = platform_of(visit, &platform)?;
+    let key = ["state", "oauth_token", "denied"].iter().find_map(|name| query.get(*name)).cloned().unwrap_or_default();
+    let (wanted, oldest) = (key.clone(), visit.now.minus(LIFETIME));
+    let pending = visit.state.write(move |tx| grants::take_pending(tx, &wanted, oldest)).await?;
+    let pending = pending.filter(|pending| pending.login() == login && pending.platform == platform.slug());
+    let kept = pending.and_then(|pending| visit.state.vault.unseal(&place(&key), &pending.kept).ok());
+    let Some(kept) = kept else {
+        return failed(visit, StatusCode::BAD_REQUEST, visit.text.platform_sign_in_over());
+    };
+    let bridge = visit.state.bridges.get(platform).cloned().ok_or_else(PageError::not_found)?;
+    let (Some(door), Some(live)) = (bridge.sign_in(), bridge.live()) else { return Err(PageError::not_found()) };
+    let granted = match door.finish(&callback(visit, platform)?, &Secret::new(kept), &query).await {
+        Ok(grant) => live
+            .profile(&Who::TokenOwner, &Access::User(grant.credential.clone()))
+            .await
+            .map(|profile| (grant, profile)),
+        Err(error) => Err(error),
+    };
+    let (grant, profile) = match granted {
+        Ok(granted) => granted,
+        Err(error) => return failed(visit, StatusCode::BAD_GATEWAY, said(visit, platform, error)?),
+    };
+    // Stored before the connection, which may be read at once.
+    credentials::keep(&visit.state, &profile.id, &grant).await?;
+    let token = hex::encode(auth::random_bytes::<16>());
+    let (account, handle, now) = (profile.id, profile.handle, visit.now);
+    visit
+        .state
+        .write(move |tx| prove_account::signed_in(tx, patron, &account, &handle, &token, now))
+        .await
+        .map_err(JobError::from)?;
+    Ok(redirect("/me/connections?done=connected"))
+}
