@@ -16,6 +16,8 @@ pub mod archive;
 pub mod backlink;
 pub mod decode;
 pub mod error;
+
+pub mod flickr;
 pub mod github;
 pub mod http;
 pub mod listing;
