@@ -17,6 +17,7 @@ pub mod backlink;
 pub mod decode;
 pub mod error;
 
+pub mod five_hundred_px;
 pub mod flickr;
 pub mod github;
 pub mod http;
