@@ -54,8 +54,8 @@ pub fn pages(input: impl Read, take: Take) -> Result<(), Error> {
 }
 
 /// The first byte that is no white space and no mark of the encoding.
-fn first_byte(input: &mut impl Read) -> Result<Option<u8>, Error> {
-    for byte in input.bytes() {
+fn first_byte(input: &mut BufReader<impl Read>) -> Result<Option<u8>, Error> {
+    for byte in input.by_ref().bytes() {
         let byte = byte.map_err(|error| Error::malformed(error.to_string()))?;
         if !byte.is_ascii_whitespace() && !b"\xef\xbb\xbf".contains(&byte) {
             return Ok(Some(byte));
@@ -92,8 +92,8 @@ fn hand(photo: Value, take: Take) -> ControlFlow<()> {
     }
 }
 
-/// The likes of a list of addresses: one or more on a line, among whatever else stands there. Empty lines and those that
-/// begin with `#` are passed over.
+/// The likes of a list of addresses: one or more on a line, among whatever else stands there. Empty lines and those
+/// that begin with `#` are passed over.
 ///
 /// - errors: when not one line names a photo; when it is a saved page under the name of a list, whose addresses are of
 ///   anybody's photos.

@@ -196,7 +196,7 @@ impl Place {
     ///
     /// - errors: when another page came than the one asked for; read on, it would hide likes.
     fn next<T>(&self, page: &Page<T>) -> Result<Option<Cursor>, Error> {
-        // A list that became shorter while it was read ends before the page asked for; Flickr then answers the last.
+        // A list that became shorter while it was read may end before the page asked for.
         if page.page != self.page && self.page <= page.pages {
             return Err(Error::malformed(format!("asked for page {}, got page {}", self.page, page.page)));
         }

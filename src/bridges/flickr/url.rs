@@ -31,8 +31,8 @@ const RESERVED: [&str; 12] = [
 
 /// A person as people type it: `mira`, `@mira`, `26545877@N00`, or the address of the page.
 ///
-/// - returns: the alias in the case given, or the NSID. `None` when it is neither; a screen name, which may have spaces,
-///   is found only on Flickr.
+/// - returns: the alias in the case given, or the NSID. `None` when it is neither; a screen name, which may have
+///   spaces, is found only on Flickr.
 pub fn handle(text: &str) -> Option<String> {
     let text = text.trim();
     let name = text.strip_prefix('@').unwrap_or(text);
