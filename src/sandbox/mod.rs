@@ -11,6 +11,7 @@
 pub mod bank;
 pub mod control;
 pub mod fault;
+pub mod flickr;
 pub mod github;
 pub mod model;
 pub mod oauth;
@@ -63,7 +64,7 @@ pub trait Simulated: Sync {
 }
 
 /// One line for each platform.
-const SIMULATED: &[&dyn Simulated] = &[&github::GitHub];
+const SIMULATED: &[&dyn Simulated] = &[&github::GitHub, &flickr::Flickr];
 
 pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
     SIMULATED.iter().copied().find(|simulated| simulated.platform() == platform)
