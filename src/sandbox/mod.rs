@@ -11,6 +11,7 @@
 pub mod bank;
 pub mod control;
 pub mod fault;
+pub mod five_hundred_px;
 pub mod flickr;
 pub mod github;
 pub mod model;
@@ -64,7 +65,7 @@ pub trait Simulated: Sync {
 }
 
 /// One line for each platform.
-const SIMULATED: &[&dyn Simulated] = &[&github::GitHub, &flickr::Flickr];
+const SIMULATED: &[&dyn Simulated] = &[&github::GitHub, &flickr::Flickr, &five_hundred_px::FiveHundredPx];
 
 pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
     SIMULATED.iter().copied().find(|simulated| simulated.platform() == platform)
