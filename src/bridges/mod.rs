@@ -16,6 +16,9 @@ pub mod archive;
 pub mod backlink;
 pub mod decode;
 pub mod error;
+
+pub mod five_hundred_px;
+pub mod flickr;
 pub mod github;
 pub mod http;
 pub mod listing;

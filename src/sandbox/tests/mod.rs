@@ -3,7 +3,10 @@
 //! Here, and not beside the connectors, because only a test may know both sides.
 
 mod control;
+mod five_hundred_px;
+mod flickr;
 mod github;
+mod sign_in;
 
 use std::net::SocketAddr;
 
