@@ -26,6 +26,7 @@ pub mod reference;
 pub mod sign_in;
 pub mod stream;
 pub mod value;
+pub mod vimeo;
 pub mod wire;
 
 use std::collections::BTreeMap;
