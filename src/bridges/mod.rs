@@ -24,6 +24,7 @@ pub mod oauth1;
 pub mod oauth2;
 pub mod reference;
 pub mod sign_in;
+pub mod soundcloud;
 pub mod stream;
 pub mod value;
 pub mod vimeo;

@@ -4,19 +4,13 @@
 //! A limit names its end in `X-RateLimit-Reset`, as seconds since 1970 or as a date, by the reports of two client
 //! libraries: both are read. Source: docs/bridges/vimeo.md, "Limits and errors".
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
-use crate::bridges::app_token::sent_at;
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply};
 use crate::bridges::value::Quota;
 use crate::bridges::wire::{Text, epoch, time};
 use crate::domain::time::Timestamp;
-
-/// A longer wait than a day is not believed; a block lasts up to a minute.
-const RETRY_AFTER_SECONDS_MAX: u64 = 86_400;
 
 #[derive(Deserialize)]
 struct WireError {
@@ -116,11 +110,9 @@ fn classified(status: u16, headers: &Headers, body: Option<&WireError>) -> Error
     }
 }
 
-/// When a limit ends: its reset, else `retry-after`, counted by Vimeo's clock.
+/// When a limit ends: its reset, else `retry-after`.
 fn until(headers: &Headers) -> Option<Timestamp> {
-    let seconds = headers.get("retry-after").and_then(|text| text.trim().parse::<u64>().ok());
-    let after = || Some(sent_at(headers)?.plus(Duration::from_secs(seconds?.min(RETRY_AFTER_SECONDS_MAX))));
-    quota(headers).resets_at.or_else(after)
+    quota(headers).resets_at.or_else(|| headers.retry_at())
 }
 
 fn described(status: u16, body: &WireError) -> String {
