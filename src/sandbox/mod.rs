@@ -15,6 +15,8 @@ pub mod github;
 pub mod model;
 pub mod oauth;
 pub mod reply;
+pub mod soundcloud;
+pub mod vimeo;
 
 #[cfg(test)]
 mod tests;
@@ -63,7 +65,7 @@ pub trait Simulated: Sync {
 }
 
 /// One line for each platform.
-const SIMULATED: &[&dyn Simulated] = &[&github::GitHub];
+const SIMULATED: &[&dyn Simulated] = &[&github::GitHub, &soundcloud::SoundCloud, &vimeo::Vimeo];
 
 pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
     SIMULATED.iter().copied().find(|simulated| simulated.platform() == platform)

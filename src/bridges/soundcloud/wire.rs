@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::url::{Kind, kind_of, urn, urn_in};
 use crate::bridges::error::Error;
 use crate::bridges::value::{ActorKind, LikeItem, Liker, Media, MediaKind, Post, PostKind, Profile};
-use crate::bridges::wire::{Listed, Text, described, document, item, items, time, titled, written, written_time};
+use crate::bridges::wire::{Listed, Text, described, document, items, time, titled, written, written_time};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 
@@ -56,6 +56,7 @@ struct WireSound {
 
 #[derive(Deserialize)]
 struct WireWebProfile {
+    service: Option<String>,
     url: Option<String>,
 }
 
@@ -90,9 +91,11 @@ fn profile_of(user: WireUser) -> Result<Profile, Error> {
 /// The further links of a profile, from `GET /users/{urn}/web-profiles`.
 pub fn web_profiles(bytes: &[u8]) -> Result<Vec<String>, Error> {
     let page = page(bytes)?;
-    // A damaged one is no reason to lose the others, nor is a list of none but damaged ones: nothing is owed by it.
-    let read = page.data.into_iter().filter_map(|value| item::<WireWebProfile>(value).ok()?.url);
-    Ok(read.filter(|url| !url.trim().is_empty()).collect())
+    let read = items(page.data, |link: WireWebProfile| match (link.service, link.url) {
+        (None, None) => Err(Error::malformed("this is no link of a profile")),
+        (_, url) => Ok(written(url)),
+    })?;
+    Ok(read.items)
 }
 
 /// The envelope of a list, or a list without one.

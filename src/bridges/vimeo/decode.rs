@@ -35,12 +35,18 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "user" => profile_json(&wire::profile(bytes)?),
         "user-fields" => {
             let user: WireUser = wire::parse(bytes)?;
+            if user.membership.is_none() && !user.uri.starts_with("/users/") {
+                return Err(Error::malformed("this is no user"));
+            }
             let membership = user.membership.and_then(|membership| membership.kind);
             json!({ "uri": user.uri, "display_name": user.name, "membership": membership })
         }
         "video" => post_json(&wire::video(bytes)?),
         "video-fields" => {
             let video: WireVideo = wire::parse(bytes)?;
+            if video.duration.is_none() {
+                return Err(Error::malformed("this is no video"));
+            }
             // The facts want some id; the one of the recording is shown instead.
             let mut shown = post_json(&wire::facts(&video, ObjectRef::new(Platform::Vimeo, "0")?, "0")?);
             shown["id"] = Value::Null;

@@ -69,7 +69,7 @@ pub(super) struct WireVideo {
     description: Option<String>,
     link: Option<String>,
     /// Seconds.
-    duration: Option<u64>,
+    pub duration: Option<u64>,
     width: Option<u32>,
     height: Option<u32>,
     created_time: Option<String>,

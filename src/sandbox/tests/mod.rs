@@ -5,6 +5,8 @@
 mod control;
 mod github;
 mod sign_in;
+mod soundcloud;
+mod vimeo;
 
 use std::net::SocketAddr;
 
