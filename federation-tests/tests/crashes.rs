@@ -236,6 +236,9 @@ async fn play(
         stage.ask(BETA, Command::PayoutRequest { name }).await?;
     }
     has_crashed |= rest_and_revive(stage, &alive).await?;
+    // What waits for a time that will not come in this story.
+    retry_everything(stage, &alive).await?;
+    has_crashed |= rest_and_revive(stage, &alive).await?;
     assert_eq!(has_crashed, crash.is_some(), "{crash:?} was reached");
     let bank: Vec<String> =
         stage.sandbox.world().bank.balances.iter().map(|(account, amount)| format!("{account} {amount}")).collect();

@@ -12,6 +12,7 @@
 //! production run the same connector code. Read next: [`value`], [`listing`], then [`github`] as the reference
 //! connector.
 
+pub mod app_token;
 pub mod archive;
 pub mod backlink;
 pub mod decode;
@@ -26,8 +27,10 @@ pub mod oauth1;
 pub mod oauth2;
 pub mod reference;
 pub mod sign_in;
+pub mod soundcloud;
 pub mod stream;
 pub mod value;
+pub mod vimeo;
 pub mod wire;
 
 use std::collections::BTreeMap;

@@ -126,7 +126,7 @@ struct WireProblem {
 }
 
 /// The reply in the standard's own form. A report of an error is that error, whatever status it came with.
-fn normal_form(reply: &HttpReply) -> Result<Vec<u8>, Error> {
+pub(super) fn normal_form(reply: &HttpReply) -> Result<Vec<u8>, Error> {
     if reply.status == 429 {
         return Err(Error::RateLimited { until: None, message: "HTTP 429 at the token address".to_owned() });
     }

@@ -204,6 +204,7 @@ async fn process_message(
                 Heard::Repeat => "a repeat: nothing changed".to_owned(),
             };
             end(tx, row, &outcome)?;
+            inbox::wake(tx, &signer_uri, close.now)?;
             Ok::<String, ProcessError>(outcome)
         })
         .await;

@@ -52,8 +52,12 @@ pub struct Backlog {
     pub deliveries: i64,
     /// The calendar has a step that is due.
     pub calendar: bool,
-    /// Connections, claim checks, channels and rails that are due to be read.
-    pub polls: i64,
+    /// Accounts and claims that are due to be looked at on platforms.
+    pub platforms: i64,
+    /// Channels whose copy at the peer is due to be read.
+    pub channels: i64,
+    /// Payments to bring out, and rails to read.
+    pub rails: i64,
 }
 
 impl Backlog {
@@ -113,11 +117,15 @@ pub async fn backlog(node: &Node) -> Result<Backlog, JobError> {
                 events: i64::try_from(storage::outbox::open_events(tx, 1_000)?.len()).unwrap_or(i64::MAX),
                 deliveries: storage::outbox::count_due(tx, now)?,
                 calendar: false,
-                polls: 0,
+                platforms: 0,
+                channels: 0,
+                rails: 0,
             })
         })
         .await?;
     backlog.calendar = calendar::is_due(node).await?;
-    backlog.polls = bridges::count_due(node).await? + rails::count_due(node).await? + channels::count_due(node).await?;
+    backlog.platforms = bridges::count_due(node).await?;
+    backlog.channels = channels::count_due(node).await?;
+    backlog.rails = rails::count_due(node).await?;
     Ok(backlog)
 }

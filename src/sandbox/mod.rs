@@ -17,6 +17,8 @@ pub mod github;
 pub mod model;
 pub mod oauth;
 pub mod reply;
+pub mod soundcloud;
+pub mod vimeo;
 
 #[cfg(test)]
 mod tests;
@@ -65,7 +67,8 @@ pub trait Simulated: Sync {
 }
 
 /// One line for each platform.
-const SIMULATED: &[&dyn Simulated] = &[&github::GitHub, &flickr::Flickr, &five_hundred_px::FiveHundredPx];
+const SIMULATED: &[&dyn Simulated] =
+    &[&vimeo::Vimeo, &soundcloud::SoundCloud, &github::GitHub, &flickr::Flickr, &five_hundred_px::FiveHundredPx];
 
 pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
     SIMULATED.iter().copied().find(|simulated| simulated.platform() == platform)

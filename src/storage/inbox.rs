@@ -153,6 +153,17 @@ pub fn retry_now(tx: &mut Tx, host: &str, now: Timestamp) -> Result<usize> {
         .execute(db))?)
 }
 
+/// Makes what waits from one sender due now: what it waited for may be here.
+pub fn wake(tx: &mut Tx, signer_uri: &str, now: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(inbox::table)
+        .filter(inbox::signer_uri.eq(signer_uri))
+        .filter(inbox::state.eq("new"))
+        .filter(inbox::kind.eq(About::Settlement.as_str()))
+        .set(inbox::next_at.eq(now.micros()))
+        .execute(db))?;
+    Ok(())
+}
+
 /// Whether a message of a channel that this actor sent until then is still to be heard.
 pub fn is_unheard(tx: &mut Tx, signer_uri: &str, until: Timestamp) -> Result<bool> {
     let waiting: i64 = both!(tx, |db| inbox::table

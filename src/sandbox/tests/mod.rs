@@ -7,6 +7,8 @@ mod five_hundred_px;
 mod flickr;
 mod github;
 mod sign_in;
+mod soundcloud;
+mod vimeo;
 
 use std::net::SocketAddr;
 

@@ -18,7 +18,9 @@ catalogue! {
     admin_backlog_inbox: "activities to process", "activités à traiter";
     admin_backlog_events: "events to send", "événements à envoyer";
     admin_backlog_deliveries: "deliveries", "livraisons";
-    admin_backlog_polls: "platforms and rails to read", "plateformes et systèmes de paiement à lire";
+    admin_backlog_platforms: "accounts to look at on platforms", "comptes à relire sur les plateformes";
+    admin_backlog_channels: "channels to read", "canaux à relire";
+    admin_backlog_rails: "payments and rails to read", "paiements et systèmes de paiement à lire";
     admin_backlog_calendar: "calendar step due", "étape du calendrier à faire";
     admin_queue: "Queue", "File";
     admin_count: "Count", "Nombre";
