@@ -9,8 +9,8 @@ use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 
 use super::error::Error;
-use super::github;
 use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
+use super::{github, twitter};
 
 /// A kind of file that [`decode`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Decoder {
 }
 
 /// One line for each platform. A decoder needs no configuration, so these work for bridges that are switched off.
-const DECODERS: &[Decoder] = &[github::decode::DECODER];
+const DECODERS: &[Decoder] = &[github::decode::DECODER, twitter::decode::DECODER];
 
 fn decoder(platform: Platform) -> Option<&'static Decoder> {
     DECODERS.iter().find(|decoder| decoder.platform == platform)

@@ -24,6 +24,7 @@ pub mod oauth2;
 pub mod reference;
 pub mod sign_in;
 pub mod stream;
+pub mod twitter;
 pub mod value;
 pub mod wire;
 
