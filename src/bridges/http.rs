@@ -6,17 +6,22 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use url::{Host, Url};
 
 use super::error::{Error, readable};
+use crate::domain::time::Timestamp;
 
 /// The largest body that [`LoopbackHttp`] reads.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// A longer wait than a day is not believed.
+const RETRY_AFTER_SECONDS_MAX: u64 = 86_400;
+/// Nor is a date beyond the year 5138 or so.
+const EPOCH_SECONDS_MAX: i64 = 100_000_000_000;
 
 /// A header of a request. The value may be a token, so this type has no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,6 +105,24 @@ impl Headers {
     pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.push((name.into(), value.into()));
     }
+
+    /// When `Retry-After` lets us ask again, by the platform's own clock: it is a moment, or seconds from the `Date` of
+    /// the reply (RFC 9110, section 10.2.3). Seconds without a `Date` have no start, and more than a day is cut short.
+    pub(crate) fn retry_at(&self) -> Option<Timestamp> {
+        let text = self.get("retry-after")?.trim();
+        match text.parse::<u64>() {
+            Ok(seconds) => {
+                let sent = http_time(self.get("date")?)?;
+                Some(sent.plus(Duration::from_secs(seconds.min(RETRY_AFTER_SECONDS_MAX))))
+            }
+            Err(_) => http_time(text),
+        }
+    }
+}
+
+fn http_time(text: &str) -> Option<Timestamp> {
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok().filter(|seconds| *seconds <= EPOCH_SECONDS_MAX).map(Timestamp::from_seconds)
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
@@ -256,6 +279,21 @@ mod tests {
         let request = HttpRequest::form(url, headers, &[("client_secret", "16C7e42F")]);
         assert_eq!(format!("{request:?}"), "HttpRequest(POST api.example)");
         assert_eq!(request.body.as_deref(), Some(&b"client_secret=16C7e42F"[..]));
+    }
+
+    #[test]
+    fn a_wait_counts_from_the_date_of_the_reply() {
+        let check = |pairs: &[(&str, &str)], expected: Option<&str>| {
+            let headers: Headers = pairs.iter().copied().collect();
+            assert_eq!(headers.retry_at().map(|at| at.to_string()).as_deref(), expected, "{pairs:?}");
+        };
+        let date = ("Date", "Mon, 01 Jul 2013 00:00:00 GMT");
+        check(&[("retry-after", "61"), date], Some("2013-07-01T00:01:01Z"));
+        check(&[("Retry-After", "99999999"), date], Some("2013-07-02T00:00:00Z"));
+        check(&[("retry-after", "Mon, 01 Jul 2013 00:30:00 GMT")], Some("2013-07-01T00:30:00Z"));
+        check(&[("retry-after", "61")], None);
+        check(&[("retry-after", "soon"), date], None);
+        check(&[date], None);
     }
 
     #[test]

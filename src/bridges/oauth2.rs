@@ -170,7 +170,7 @@ fn failed(error: RequestTokenError<Error, oauth2::basic::BasicErrorResponse>) ->
     match error {
         RequestTokenError::Request(error) => error,
         RequestTokenError::ServerResponse(report) => {
-            Error::Unauthorized { expired: false, message: readable(&report.error().to_string()) }
+            Error::Unauthorized { expired: false, message: readable(report.error().as_ref()) }
         }
         // The text of the others may quote the reply.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Error::malformed("the token reply is no token"),

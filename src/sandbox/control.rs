@@ -13,7 +13,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::fault::Fault;
-use super::model::{Missing, PostKind, UserKind, World};
+use super::model::{Missing, PostKind, Token, UserKind, World};
+use super::oauth::App;
 use super::reply::{Reply, Request, decoded as percent_decoded};
 use super::simulated;
 use crate::domain::identity::Platform;
@@ -39,6 +40,7 @@ pub struct Scenario {
     pub posts: Vec<ScenarioPost>,
     pub likes: Vec<ScenarioLike>,
     pub tokens: Vec<ScenarioToken>,
+    pub apps: Vec<ScenarioApp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,6 +94,23 @@ pub struct ScenarioToken {
     pub platform: String,
     pub user: String,
     pub token: String,
+    /// Makes it a token of OAuth 1.0a.
+    pub secret: Option<String>,
+    /// All there are when absent.
+    pub scopes: Option<Vec<String>>,
+    /// Seconds; it does not end when absent.
+    pub expires_in: Option<u64>,
+}
+
+/// An app that a platform knows, beside the one that all do.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioApp {
+    pub platform: String,
+    pub client_id: String,
+    pub client_secret: Option<String>,
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +130,14 @@ struct ProfileCommand {
     backlink: Option<String>,
     bio: Option<String>,
     name: Option<String>,
+}
+
+/// Takes back all tokens of a user.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokeCommand {
+    platform: String,
+    user: String,
 }
 
 #[derive(Deserialize)]
@@ -161,6 +188,10 @@ fn carry_out(world: &mut World, command: &str, request: &Request) -> Result<Valu
             world.unlike(platform_of(&platform)?, &user, &post)?;
         }
         ("POST", "profile") => profile(world, form(body)?)?,
+        ("POST", "revoke") => {
+            let RevokeCommand { platform, user } = form(body)?;
+            world.revoke_tokens(platform_of(&platform)?, &user)?;
+        }
         ("POST", "rename") => rename(world, form(body)?)?,
         ("POST", "delete") => delete(world, form(body)?)?,
         ("POST", "fault") => {
@@ -175,7 +206,7 @@ fn carry_out(world: &mut World, command: &str, request: &Request) -> Result<Valu
     Ok(json!({ "now": world.now.to_string() }))
 }
 
-/// Adds a scenario to the world: users, then posts, then likes and tokens, each in the order given.
+/// Adds a scenario to the world: users, then posts, then likes, tokens and apps, each in the order given.
 pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
     if let Some(now) = &scenario.now {
         world.now = time(now)?;
@@ -212,7 +243,16 @@ pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
     for wanted in scenario.tokens {
         let platform = platform_of(&wanted.platform)?;
         let user = world.user(platform, &wanted.user)?.id.clone();
-        world.tokens.insert((platform, wanted.token), user);
+        let token = match &wanted.secret {
+            Some(secret) => Token::signed(&user, secret),
+            None => Token::of(&user),
+        };
+        let expires_at = wanted.expires_in.map(|seconds| world.now.plus(Duration::from_secs(seconds)));
+        world.tokens.insert((platform, wanted.token), Token { scopes: wanted.scopes, expires_at, ..token });
+    }
+    for ScenarioApp { platform, client_id, client_secret, redirect_uris } in scenario.apps {
+        let app = App { id: client_id, secret: client_secret, redirect_uris };
+        world.doors.add_app(platform_of(&platform)?, app);
     }
     Ok(())
 }

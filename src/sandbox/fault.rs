@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::reply::Reply;
 use crate::domain::identity::Platform;
@@ -48,6 +49,16 @@ pub enum Kind {
     ClockSkew,
     /// The platform has closed.
     DeadPlatform,
+    /// The place to go on from is not known any more.
+    CursorExpired,
+    /// The address leads to itself.
+    RedirectLoop,
+    /// A page loses its items and keeps the way to the next one, as where a platform filters after paging.
+    EmptyPageWithNext,
+    /// A page begins with the last item of the page before.
+    DuplicateAcrossPages,
+    /// Just before the page is made, somebody likes something more.
+    ItemInsertedBetweenPages,
 }
 
 const fn default_retry_after() -> u64 {
@@ -70,6 +81,15 @@ pub enum Refusal {
     PaymentRequired,
     ClockSkew,
     DeadPlatform,
+    CursorExpired,
+}
+
+/// What happens to a page of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageFault {
+    Empty,
+    Duplicate,
+    Insertion,
 }
 
 /// What a fault does to one request.
@@ -78,6 +98,8 @@ pub enum Effect {
     None,
     Limit(Limit),
     Refuse(Refusal),
+    Page(PageFault),
+    RedirectLoop,
     Replace(Reply),
     Wait(Duration),
     Truncate,
@@ -92,7 +114,13 @@ impl Effect {
             Effect::Truncate => reply.body.truncate(reply.body.len() / 2),
             Effect::BreakJson => reply.body = b"{\"message\": oops}".to_vec(),
             Effect::ContentType(name) => reply.header("content-type", *name),
-            Effect::None | Effect::Limit(_) | Effect::Refuse(_) | Effect::Replace(_) | Effect::Wait(_) => {}
+            Effect::None
+            | Effect::Limit(_)
+            | Effect::Refuse(_)
+            | Effect::Page(_)
+            | Effect::RedirectLoop
+            | Effect::Replace(_)
+            | Effect::Wait(_) => {}
         }
         reply
     }
@@ -102,7 +130,7 @@ impl Effect {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Fault {
     pub platform: String,
-    /// `*` stands for any part of a path, slashes too.
+    /// `*` stands for any part of a path, slashes too. With a `?` in it, the query is part of what has to fit.
     #[serde(default = "everywhere")]
     pub path_glob: String,
     #[serde(flatten)]
@@ -119,6 +147,34 @@ fn everywhere() -> String {
     "*".to_owned()
 }
 
+/// Where the list stands in a reply: the first of these JSON pointers that leads to one.
+fn list_in<'a>(body: &'a mut Value, lists: &[&str]) -> Option<&'a mut Vec<Value>> {
+    let place = lists.iter().find(|place| body.pointer(place).is_some_and(Value::is_array))?;
+    body.pointer_mut(place)?.as_array_mut()
+}
+
+/// The last item of the list in a reply.
+pub(super) fn last_item(reply: &Reply, lists: &[&str]) -> Option<Value> {
+    let mut body = serde_json::from_slice(&reply.body).ok()?;
+    list_in(&mut body, lists)?.last().cloned()
+}
+
+/// Empties the list in a reply, or puts an item before it. A reply without a list stays as it is.
+pub(super) fn spoil_page(fault: PageFault, mut reply: Reply, lists: &[&str], last: Option<&Value>) -> Reply {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else { return reply };
+    if reply.status != 200 {
+        return reply;
+    }
+    let Some(list) = list_in(&mut body, lists) else { return reply };
+    match (fault, last) {
+        (PageFault::Empty, _) => list.clear(),
+        (PageFault::Duplicate, Some(last)) => list.insert(0, last.clone()),
+        (PageFault::Duplicate, None) | (PageFault::Insertion, _) => return reply,
+    }
+    reply.body = body.to_string().into_bytes();
+    reply
+}
+
 /// The faults that are on.
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Vec<Fault>);
@@ -132,10 +188,12 @@ impl Faults {
     }
 
     /// The effect on one request: the first fault that matches and strikes.
-    pub fn take(&mut self, platform: Platform, path: &str) -> Effect {
+    pub fn take(&mut self, platform: Platform, path: &str, query: &str) -> Effect {
+        let whole = format!("{path}?{query}");
         self.0.retain(|fault| fault.count != Some(0));
         for fault in &mut self.0 {
-            if fault.platform != platform.slug() || !matches_glob(&fault.path_glob, path) || !strikes(fault) {
+            let seen = if fault.path_glob.contains('?') { &whole } else { path };
+            if fault.platform != platform.slug() || !matches_glob(&fault.path_glob, seen) || !strikes(fault) {
                 continue;
             }
             fault.count = fault.count.map(|count| count - 1);
@@ -174,6 +232,11 @@ fn effect(kind: Kind) -> Effect {
         Kind::PaymentRequired => Effect::Refuse(Refusal::PaymentRequired),
         Kind::ClockSkew => Effect::Refuse(Refusal::ClockSkew),
         Kind::DeadPlatform => Effect::Refuse(Refusal::DeadPlatform),
+        Kind::CursorExpired => Effect::Refuse(Refusal::CursorExpired),
+        Kind::RedirectLoop => Effect::RedirectLoop,
+        Kind::EmptyPageWithNext => Effect::Page(PageFault::Empty),
+        Kind::DuplicateAcrossPages => Effect::Page(PageFault::Duplicate),
+        Kind::ItemInsertedBetweenPages => Effect::Page(PageFault::Insertion),
     }
 }
 
@@ -204,11 +267,16 @@ mod tests {
         let json =
             serde_json::json!({"platform": "github", "path_glob": "/users/*/starred", "kind": "http_502", "count": 2});
         faults.add(fault(json));
-        let mut strikes = |path: &str| faults.take(Platform::GitHub, path) != Effect::None;
+        let mut strikes = |path: &str| faults.take(Platform::GitHub, path, "page=2") != Effect::None;
         assert!(!strikes("/users/mira"));
         assert!(strikes("/users/mira/starred"));
         assert!(strikes("/users/mira/starred"));
         assert!(!strikes("/users/mira/starred"));
+        let by_query = serde_json::json!({"platform": "github", "path_glob": "/user*?*page=2*", "kind": "bad_json"});
+        let mut faults = Faults::default();
+        faults.add(fault(by_query));
+        assert_eq!(faults.take(Platform::GitHub, "/user/1/starred", "page=3"), Effect::None);
+        assert_eq!(faults.take(Platform::GitHub, "/user/1/starred", "per_page=9&page=2"), Effect::BreakJson);
     }
 
     #[test]
@@ -217,12 +285,26 @@ mod tests {
             let mut faults = Faults::default();
             let json = serde_json::json!({"platform": "github", "kind": "bad_json", "probability": 0.5, "seed": seed});
             faults.add(fault(json));
-            (0..200).map(|_| faults.take(Platform::GitHub, "/user") != Effect::None).collect::<Vec<bool>>()
+            (0..200).map(|_| faults.take(Platform::GitHub, "/user", "") != Effect::None).collect::<Vec<bool>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
         let hits = run(7).into_iter().filter(|hit| *hit).count();
         assert!((60..140).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn a_page_loses_its_items_and_keeps_its_next() {
+        let page = |text: &str| Reply { status: 200, body: text.as_bytes().to_vec(), ..Reply::default() };
+        let spoiled = |fault, text: &str, last: Option<&Value>| {
+            String::from_utf8(spoil_page(fault, page(text), &["", "/data"], last).body).unwrap()
+        };
+        let last = Value::from(7);
+        assert_eq!(spoiled(PageFault::Empty, r#"{"data":[1],"next":"x"}"#, None), r#"{"data":[],"next":"x"}"#);
+        assert_eq!(spoiled(PageFault::Duplicate, "[1]", Some(&last)), "[7,1]");
+        assert_eq!(spoiled(PageFault::Duplicate, "[1]", None), "[1]");
+        assert_eq!(spoiled(PageFault::Empty, r#"{"id":1}"#, None), r#"{"id":1}"#);
+        assert_eq!(last_item(&page("[1,7]"), &[""]), Some(last));
     }
 
     #[test]

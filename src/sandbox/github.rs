@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::Simulated;
 use super::fault::{Limit, Refusal};
 use super::model::{Like, Post, Usage, User, World};
+use super::oauth::{form_reply, v2};
 use super::reply::{Reply, Request};
 use crate::domain::identity::Platform;
 
@@ -24,6 +25,17 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const PER_HOUR_ANONYMOUS: u64 = 60;
 const PER_HOUR_WITH_TOKEN: u64 = 5_000;
 const DOCUMENTATION: &str = "https://docs.github.com/rest";
+
+/// The door of an OAuth app: a token that does not end, and is not renewed. Scopes are a comma apart.
+const SIGN_IN: v2::Rules = v2::Rules {
+    client_auth: v2::ClientAuth::Body,
+    expires_in: None,
+    refresh: v2::Refresh::None,
+    scope_separator: ',',
+    token: given_token,
+    problem: token_problem,
+    ..v2::Rules::standard(PLATFORM)
+};
 
 /// In whose name a request comes, and on whose allowance.
 struct Caller {
@@ -54,6 +66,7 @@ impl Simulated for GitHub {
             Refusal::RevokedToken => problem(401, "Bad credentials"),
             Refusal::MissingScope => problem(403, "Resource not accessible by integration"),
             Refusal::PaymentRequired => problem(402, "Payment Required"),
+            Refusal::CursorExpired => problem(422, "Validation Failed: this page is not available"),
             Refusal::ClockSkew | Refusal::DeadPlatform => problem(410, "Gone"),
         }
     }
@@ -66,6 +79,11 @@ fn answer(world: &mut World, request: &Request) -> Reply {
             403,
             "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.",
         );
+    }
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/login/oauth/authorize") => return v2::authorize(world, request, &SIGN_IN),
+        ("POST", "/login/oauth/access_token") => return v2::token(world, request, &SIGN_IN),
+        _ => {}
     }
     let Some(caller) = caller(world, request) else { return problem(401, "Bad credentials") };
     let usage = usage(world, &caller);
@@ -321,14 +339,11 @@ fn conditional(mut reply: Reply, request: &Request) -> Reply {
 
 /// Who asks. `None` for a token that nobody has.
 fn caller(world: &World, request: &Request) -> Option<Caller> {
-    let Some(authorization) = request.header("authorization") else {
+    if request.header("authorization").is_none() {
         return Some(Caller { user: None, bucket: "address:127.0.0.1".to_owned(), per_hour: PER_HOUR_ANONYMOUS });
-    };
-    let (scheme, token) = authorization.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") && !scheme.eq_ignore_ascii_case("token") {
-        return None;
     }
-    let user = world.tokens.get(&(PLATFORM, token.trim().to_owned()))?.clone();
+    let token = v2::token_in(request, &["bearer", "token"])?;
+    let user = v2::bearer(world, PLATFORM, token).ok()?.user?;
     Some(Caller { bucket: format!("user:{user}"), user: Some(user), per_hour: PER_HOUR_WITH_TOKEN })
 }
 
@@ -346,6 +361,36 @@ fn with_allowance(mut reply: Reply, caller: &Caller, usage: Usage) -> Reply {
     reply.header("x-ratelimit-reset", usage.resets_at.seconds().to_string());
     reply.header("x-ratelimit-resource", "core");
     reply
+}
+
+/// By default a form, and JSON only for who asks for it; so are the refusals, which come with status 200.
+fn given_token(_: &World, request: &Request, issued: &v2::Issued) -> Reply {
+    let scope = issued.scopes.join(",");
+    token_reply(request, &[("access_token", &issued.access_token), ("scope", &scope), ("token_type", "bearer")])
+}
+
+fn token_problem(request: &Request, problem: &v2::Problem) -> Reply {
+    let (error, described) = match problem.error {
+        "invalid_client" => {
+            ("incorrect_client_credentials", "The client_id and/or client_secret passed are incorrect.")
+        }
+        "invalid_grant" if problem.description.starts_with("redirect_uri") => {
+            ("redirect_uri_mismatch", "The redirect_uri MUST match the registered callback URL for this application.")
+        }
+        "invalid_grant" => ("bad_verification_code", "The code passed is incorrect or expired."),
+        other => (other, problem.description.as_str()),
+    };
+    token_reply(request, &[("error", error), ("error_description", described), ("error_uri", DOCUMENTATION)])
+}
+
+fn token_reply(request: &Request, pairs: &[(&str, &str)]) -> Reply {
+    if request.header("accept").is_some_and(|accept| accept.contains("json")) {
+        let object: serde_json::Map<String, Value> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        Reply::json(200, &Value::Object(object))
+    } else {
+        form_reply(200, pairs)
+    }
 }
 
 fn problem(status: u16, message: &str) -> Reply {

@@ -13,6 +13,7 @@ pub mod control;
 pub mod fault;
 pub mod github;
 pub mod model;
+pub mod oauth;
 pub mod reply;
 
 #[cfg(test)]
@@ -23,9 +24,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::Value;
 
 use crate::domain::identity::Platform;
-use fault::{Effect, Limit, Refusal};
+use fault::{Effect, Limit, PageFault, Refusal};
 use model::{Missing, World};
 use reply::{Reply, Request};
 
@@ -41,6 +43,18 @@ pub trait Simulated: Sync {
 
     /// The reply of a refusal that a fault imposes.
     fn refused(&self, world: &World, refusal: Refusal) -> Reply;
+
+    /// Where the list of a reply stands, as JSON pointers; faults of pages work on the first that leads to a list.
+    fn lists(&self) -> &'static [&'static str] {
+        &["", "/data", "/collection", "/photos/photo", "/photos", "/items"]
+    }
+
+    /// The page that a fault of paging leaves behind.
+    ///
+    /// - `last`: the last item of the page before.
+    fn spoil_page(&self, fault: PageFault, reply: Reply, last: Option<&Value>) -> Reply {
+        fault::spoil_page(fault, reply, self.lists(), last)
+    }
 
     /// The members of the export file of a user, as (path, bytes); empty where the platform has none.
     fn export(&self, world: &World, user_id: &str) -> Result<Vec<(String, Vec<u8>)>, Missing> {
@@ -156,18 +170,36 @@ fn answer_as_platform(world: &mut World, request: &Request) -> (Reply, Effect) {
     };
     let platform = simulated.platform();
     let request = Request { path: below.to_owned(), base: format!("{}/{platform}", request.base), ..request.clone() };
-    let effect = world.faults.take(platform, &request.path);
+    let effect = world.faults.take(platform, &request.path, &request.query_text);
     let reply = match &effect {
         // A limit is refused before the platform does anything, so a PUT under it changes nothing.
         Effect::Limit(limit) => simulated.limited(world, *limit),
         Effect::Refuse(refusal) => simulated.refused(world, *refusal),
         Effect::Replace(reply) => reply.clone(),
+        Effect::RedirectLoop => to_itself(&request),
+        Effect::Page(fault) => {
+            if *fault == PageFault::Insertion {
+                world.like_one_more(platform);
+            }
+            let last = world.last_pages.get(&platform).and_then(|page| fault::last_item(page, simulated.lists()));
+            simulated.spoil_page(*fault, simulated.answer(world, &request), last.as_ref())
+        }
         _ => simulated.answer(world, &request),
     };
+    if request.method == "GET" && reply.status == 200 {
+        world.last_pages.insert(platform, reply.clone());
+    }
     let mut reply = effect.spoil(reply);
     reply.header("date", model::http_date(world.now));
     world.log(platform, &request, reply.status);
     (reply, effect)
+}
+
+fn to_itself(request: &Request) -> Reply {
+    let mut reply = Reply::empty(302);
+    let mark = if request.query_text.is_empty() { "" } else { "?" };
+    reply.header("location", format!("{}{}{mark}{}", request.base, request.path, request.query_text));
+    reply
 }
 
 /// `/github/users/mira` is `/users/mira` on GitHub.

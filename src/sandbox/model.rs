@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::fault::Faults;
-use super::reply::Request;
+use super::reply::{Reply, Request};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 
@@ -96,6 +96,56 @@ pub struct Like {
     pub at: Timestamp,
 }
 
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// Speaks for a person.
+    Access,
+    /// Gets a new access token.
+    Refresh,
+    /// Speaks for an app alone.
+    App,
+    /// Of OAuth 1.0a: signs, and is not shown alone.
+    Signed,
+}
+
+/// A token that a platform gave out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The id of a user; `None` for an app alone.
+    pub user: Option<String>,
+    pub client: String,
+    pub kind: TokenKind,
+    /// Of a signed one.
+    pub secret: Option<String>,
+    /// `None` for all there are.
+    pub scopes: Option<Vec<String>>,
+    pub expires_at: Option<Timestamp>,
+    pub is_revoked: bool,
+    /// The code that it goes back to.
+    pub grant: Option<String>,
+}
+
+impl Token {
+    /// One of the sandbox's own app that has every scope and does not end.
+    pub fn of(user_id: &str) -> Token {
+        Token {
+            user: Some(user_id.to_owned()),
+            client: super::oauth::CLIENT_ID.to_owned(),
+            kind: TokenKind::Access,
+            secret: None,
+            scopes: None,
+            expires_at: None,
+            is_revoked: false,
+            grant: None,
+        }
+    }
+
+    pub fn signed(user_id: &str, secret: &str) -> Token {
+        Token { kind: TokenKind::Signed, secret: Some(secret.to_owned()), ..Token::of(user_id) }
+    }
+}
+
 /// A request as the log keeps it. Tokens are not kept, only whether there was one.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoggedRequest {
@@ -122,12 +172,16 @@ pub struct World {
     pub users: Vec<User>,
     pub posts: Vec<Post>,
     pub likes: Vec<Like>,
-    /// (platform, token) to the id of a user.
-    pub tokens: BTreeMap<(Platform, String), String>,
+    /// By (platform, text of the token).
+    pub tokens: BTreeMap<(Platform, String), Token>,
+    /// Apps, codes and sign-ins under way.
+    pub doors: super::oauth::Doors,
     pub usage: BTreeMap<(Platform, String), Usage>,
     /// What a platform keeps for itself by a name of its own: codes, request tokens, secrets, galleries.
     pub kept: BTreeMap<(Platform, String), serde_json::Value>,
     pub faults: Faults,
+    /// What a platform showed last: a fault repeats its end.
+    pub last_pages: BTreeMap<Platform, Reply>,
     pub requests: Vec<LoggedRequest>,
     /// The bank behind the sandbox rail.
     pub bank: super::bank::Bank,
@@ -157,9 +211,11 @@ impl World {
             posts: Vec::new(),
             likes: Vec::new(),
             tokens: BTreeMap::new(),
+            doors: super::oauth::Doors::default(),
             usage: BTreeMap::new(),
             kept: BTreeMap::new(),
             faults: Faults::default(),
+            last_pages: BTreeMap::new(),
             requests: Vec::new(),
             bank: super::bank::Bank::default(),
             next_id: FIRST_ID,
@@ -280,6 +336,22 @@ impl World {
         Ok(())
     }
 
+    /// The busiest liker of a platform likes a new post of a creator they liked before. Nothing where nobody likes.
+    pub fn like_one_more(&mut self, platform: Platform) {
+        let mut counts: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+        for like in self.likes.iter().filter(|like| like.platform == platform) {
+            counts.entry(&like.user).or_insert((0, &like.post)).0 += 1;
+        }
+        let busiest = counts.iter().max_by_key(|(_, (count, _))| *count);
+        let Some((user, post)) = busiest.map(|(user, (_, post))| ((*user).to_owned(), (*post).to_owned())) else {
+            return;
+        };
+        let owner = self.post(platform, &post).expect("a like ends with its post").owner.clone();
+        let name = format!("inserted-{}", self.next_id);
+        let post = self.add_post(platform, &owner, &name).expect("an owner stays with the post").id.clone();
+        self.like(platform, &user, &post, self.now).expect("both are there");
+    }
+
     /// The likes of a user, newest first; of those of one second, the later one first.
     pub fn likes_of(&self, platform: Platform, user_id: &str) -> Vec<&Like> {
         let mut likes: Vec<&Like> =
@@ -327,8 +399,17 @@ impl World {
             self.delete_post(platform, &post)?;
         }
         self.likes.retain(|like| !(like.platform == platform && like.user == id));
-        self.tokens.retain(|(of, _), user| !(*of == platform && *user == id));
+        self.tokens.retain(|(of, _), token| !(*of == platform && token.user.as_ref() == Some(&id)));
         self.users.retain(|user| !(user.platform == platform && user.id == id));
+        Ok(())
+    }
+
+    /// Takes back every token that a user gave out, as people do in the settings of their account.
+    pub fn revoke_tokens(&mut self, platform: Platform, user: &str) -> Result<(), Missing> {
+        let id = self.user(platform, user)?.id.clone();
+        for ((of, _), token) in &mut self.tokens {
+            token.is_revoked |= *of == platform && token.user.as_ref() == Some(&id);
+        }
         Ok(())
     }
 
@@ -341,13 +422,33 @@ impl World {
             platform: platform.slug(),
             method: request.method.clone(),
             path: request.path.clone(),
-            query: request.query_text.clone(),
-            is_authorized: request.header("authorization").is_some(),
+            query: without_secrets(&request.query_text),
+            is_authorized: request.header("authorization").is_some()
+                || ["access_token", "oauth_token"].iter().any(|name| request.query.contains_key(*name)),
             is_conditional: request.header("if-none-match").is_some(),
             status,
             at: self.now.to_string(),
         });
     }
+}
+
+/// A query as the log keeps it: as sent, but for the values that open something.
+fn without_secrets(query: &str) -> String {
+    const SECRET: [&str; 8] = [
+        "access_token",
+        "client_secret",
+        "code",
+        "code_verifier",
+        "oauth_signature",
+        "oauth_token",
+        "oauth_verifier",
+        "refresh_token",
+    ];
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if SECRET.contains(&name) => format!("{name}=-"),
+        _ => pair.to_owned(),
+    };
+    query.split('&').map(shown).collect::<Vec<String>>().join("&")
 }
 
 /// A moment as an HTTP header says it.

@@ -20,7 +20,7 @@ use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 use crate::sandbox::Sandbox;
 use crate::sandbox::fault::{Fault, Kind};
-use crate::sandbox::model::World;
+use crate::sandbox::model::{Token, World};
 
 const GITHUB: Platform = Platform::GitHub;
 const CLAIM: &str = "https://node.example/claim/7f3a9c";
@@ -38,7 +38,7 @@ fn bridge(sandbox: &Sandbox) -> GitHub {
 fn fill(world: &mut World, count: u32) -> ExternalId {
     world.add_user(GITHUB, "mira");
     let nils = world.add_user(GITHUB, "nils").id.clone();
-    world.tokens.insert((GITHUB, "t-nils".into()), nils.clone());
+    world.tokens.insert((GITHUB, "t-nils".into()), Token::of(&nils));
     for number in 0..count {
         let post = world.add_post(GITHUB, "mira", &format!("maps-{number}")).unwrap().id.clone();
         world.advance(Duration::from_secs(60));

@@ -4,6 +4,7 @@
 
 mod control;
 mod github;
+mod sign_in;
 
 use std::net::SocketAddr;
 
