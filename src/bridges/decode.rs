@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 
 use super::error::Error;
 use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
-use super::{github, twitter};
+use super::{github, instagram, twitter};
 
 /// A kind of file that [`decode`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Decoder {
 }
 
 /// One line for each platform. A decoder needs no configuration, so these work for bridges that are switched off.
-const DECODERS: &[Decoder] = &[github::decode::DECODER, twitter::decode::DECODER];
+const DECODERS: &[Decoder] = &[github::decode::DECODER, instagram::decode::DECODER, twitter::decode::DECODER];
 
 fn decoder(platform: Platform) -> Option<&'static Decoder> {
     DECODERS.iter().find(|decoder| decoder.platform == platform)

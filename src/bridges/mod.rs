@@ -18,6 +18,7 @@ pub mod decode;
 pub mod error;
 pub mod github;
 pub mod http;
+pub mod instagram;
 pub mod listing;
 pub mod oauth1;
 pub mod oauth2;
