@@ -12,9 +12,11 @@ pub mod bank;
 pub mod control;
 pub mod fault;
 pub mod github;
+pub mod instagram;
 pub mod model;
 pub mod oauth;
 pub mod reply;
+pub mod twitter;
 
 #[cfg(test)]
 mod tests;
@@ -63,7 +65,7 @@ pub trait Simulated: Sync {
 }
 
 /// One line for each platform.
-const SIMULATED: &[&dyn Simulated] = &[&github::GitHub];
+const SIMULATED: &[&dyn Simulated] = &[&github::GitHub, &instagram::Instagram, &twitter::Twitter];
 
 pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
     SIMULATED.iter().copied().find(|simulated| simulated.platform() == platform)

@@ -4,7 +4,9 @@
 
 mod control;
 mod github;
+mod instagram;
 mod sign_in;
+mod twitter;
 
 use std::net::SocketAddr;
 
