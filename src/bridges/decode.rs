@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 
 use super::error::Error;
 use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
-use super::{five_hundred_px, flickr, github, soundcloud, vimeo};
+use super::{five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo};
 
 /// A kind of file that [`decode`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Decoder {
 
 /// One line for each platform. A decoder needs no configuration, so these work for bridges that are switched off.
 const DECODERS: &[Decoder] = &[
+    twitter::decode::DECODER,
+    instagram::decode::DECODER,
     vimeo::decode::DECODER,
     soundcloud::decode::DECODER,
     github::decode::DECODER,

@@ -14,10 +14,12 @@ pub mod fault;
 pub mod five_hundred_px;
 pub mod flickr;
 pub mod github;
+pub mod instagram;
 pub mod model;
 pub mod oauth;
 pub mod reply;
 pub mod soundcloud;
+pub mod twitter;
 pub mod vimeo;
 
 #[cfg(test)]
@@ -67,8 +69,15 @@ pub trait Simulated: Sync {
 }
 
 /// One line for each platform.
-const SIMULATED: &[&dyn Simulated] =
-    &[&vimeo::Vimeo, &soundcloud::SoundCloud, &github::GitHub, &flickr::Flickr, &five_hundred_px::FiveHundredPx];
+const SIMULATED: &[&dyn Simulated] = &[
+    &twitter::Twitter,
+    &instagram::Instagram,
+    &vimeo::Vimeo,
+    &soundcloud::SoundCloud,
+    &github::GitHub,
+    &flickr::Flickr,
+    &five_hundred_px::FiveHundredPx,
+];
 
 pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
     SIMULATED.iter().copied().find(|simulated| simulated.platform() == platform)

@@ -6,8 +6,10 @@ mod control;
 mod five_hundred_px;
 mod flickr;
 mod github;
+mod instagram;
 mod sign_in;
 mod soundcloud;
+mod twitter;
 mod vimeo;
 
 use std::net::SocketAddr;

@@ -1,0 +1,272 @@
+//! The replies of version 2 of Twitter's API. Pure functions over bytes, shared by the client and `bridge decode`.
+//!
+//! Owns the joining of a tweet with what stands apart from it in `includes`: its author and its pictures. An empty list
+//! has no `data` at all, and status 200 may carry complaints about parts (`errors`) beside data, or instead of it.
+//! Source: docs.x.com ("X API v2 data dictionary").
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::wire::{Author, Parts, Tweet, UserParts, WireUrl, WireUserEntities, account, best_film, medium};
+use super::{error, url};
+use crate::bridges::error::Error;
+use crate::bridges::value::{Liker, Media, Profile};
+use crate::bridges::wire::{Listed, Text, document, items, time};
+
+/// What is asked for beyond the default of an id and a text.
+pub const TWEET_FIELDS: &str = "created_at,author_id,entities,attachments,possibly_sensitive,referenced_tweets";
+pub const EXPANSIONS: &str = "author_id,attachments.media_keys";
+pub const USER_FIELDS: &str = "username,url,description,entities,profile_image_url,protected";
+pub const MEDIA_FIELDS: &str = "url,preview_image_url,variants,alt_text,type,width,height,duration_ms";
+
+#[derive(Deserialize)]
+struct Envelope {
+    data: Option<Value>,
+    #[serde(default)]
+    includes: WireIncludes,
+    meta: Option<WireMeta>,
+}
+
+#[derive(Default, Deserialize)]
+struct WireIncludes {
+    users: Option<Vec<Value>>,
+    media: Option<Vec<Value>>,
+    tweets: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+struct WireMeta {
+    result_count: Option<u64>,
+    next_token: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+struct WireUser {
+    id: Text,
+    username: String,
+    #[serde(default)]
+    protected: bool,
+}
+
+#[derive(Deserialize)]
+struct WireProfile {
+    id: Text,
+    username: String,
+    name: Option<String>,
+    description: Option<String>,
+    url: Option<String>,
+    entities: Option<WireUserEntities>,
+    profile_image_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireTweet {
+    id: Text,
+    text: String,
+    author_id: Option<Text>,
+    created_at: Option<String>,
+    entities: Option<WireEntities>,
+    attachments: Option<WireAttachments>,
+    #[serde(default)]
+    possibly_sensitive: bool,
+    referenced_tweets: Option<Vec<WireReference>>,
+}
+
+#[derive(Default, Deserialize)]
+struct WireEntities {
+    urls: Option<Vec<WireUrl>>,
+    hashtags: Option<Vec<WireTag>>,
+}
+
+#[derive(Deserialize)]
+struct WireTag {
+    tag: String,
+}
+
+#[derive(Deserialize)]
+struct WireAttachments {
+    media_keys: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct WireReference {
+    #[serde(rename = "type")]
+    kind: String,
+    id: Text,
+}
+
+#[derive(Deserialize)]
+struct WireMedia {
+    media_key: String,
+    #[serde(rename = "type")]
+    kind: String,
+    url: Option<String>,
+    preview_image_url: Option<String>,
+    alt_text: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+    duration_ms: Option<u64>,
+    variants: Option<Vec<WireVariant>>,
+}
+
+#[derive(Clone, Deserialize)]
+struct WireVariant {
+    bit_rate: Option<u64>,
+    content_type: Option<String>,
+    url: Option<String>,
+}
+
+/// What `includes` holds, by id. What cannot be read there is as if it were not there.
+struct Included {
+    users: BTreeMap<String, Author>,
+    media: BTreeMap<String, WireMedia>,
+    /// The author of each.
+    tweets: BTreeMap<String, String>,
+}
+
+impl Included {
+    fn read(includes: WireIncludes) -> Included {
+        #[derive(Deserialize)]
+        struct WireOriginal {
+            id: Text,
+            author_id: Text,
+        }
+        let users = readable::<WireUser>(includes.users).map(|user| {
+            let author = Author { id: None, handle: Some(user.username), is_protected: user.protected };
+            (user.id.0, author)
+        });
+        let media = readable::<WireMedia>(includes.media).map(|media| (media.media_key.clone(), media));
+        let tweets = readable::<WireOriginal>(includes.tweets).map(|tweet| (tweet.id.0, tweet.author_id.0));
+        Included { users: users.collect(), media: media.collect(), tweets: tweets.collect() }
+    }
+
+    fn author(&self, id: Option<String>) -> Author {
+        let known = id.as_ref().and_then(|id| self.users.get(id)).cloned().unwrap_or_default();
+        Author { id, ..known }
+    }
+}
+
+fn readable<T: serde::de::DeserializeOwned>(values: Option<Vec<Value>>) -> impl Iterator<Item = T> {
+    values.into_iter().flatten().filter_map(|value| serde_json::from_value(value).ok())
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    pub found: Listed<T>,
+    pub next_token: Option<String>,
+}
+
+/// A profile from `GET /2/users/{id}`, `/2/users/by/username/{name}` or `/2/users/me`.
+pub fn profile(bytes: &[u8]) -> Result<Profile, Error> {
+    let (data, _) = one(bytes)?;
+    let user: WireProfile = crate::bridges::wire::item(data)?;
+    UserParts {
+        id: user.id.0,
+        handle: handle(user.username)?,
+        name: user.name,
+        description: user.description,
+        url: user.url,
+        entities: user.entities,
+        avatar_url: user.profile_image_url,
+    }
+    .profile()
+}
+
+/// A tweet from `GET /2/tweets/{id}`, or a message of a stream, which has the same form.
+pub fn tweet(bytes: &[u8]) -> Result<Tweet, Error> {
+    let (data, includes) = one(bytes)?;
+    read_tweet(crate::bridges::wire::item(data)?, &Included::read(includes))
+}
+
+/// Tweets from `GET /2/users/{id}/liked_tweets` or `/2/users/{id}/tweets`, in the order given.
+pub fn tweets(bytes: &[u8]) -> Result<Page<Tweet>, Error> {
+    let (data, includes, next_token) = many(bytes)?;
+    let included = Included::read(includes);
+    let found = items(data, |tweet: WireTweet| read_tweet(tweet, &included).map(Some))?;
+    Ok(Page { found, next_token })
+}
+
+/// Who likes a tweet, from `GET /2/tweets/{id}/liking_users`: today only for tweets of the token's own account.
+pub fn likers(bytes: &[u8]) -> Result<Page<Liker>, Error> {
+    let (data, _, next_token) = many(bytes)?;
+    let found = items(data, |user: WireUser| {
+        Ok(Some(Liker { account: account(&user.id.0)?, handle: handle(user.username)?, liked_at: None }))
+    })?;
+    Ok(Page { found, next_token })
+}
+
+/// What `POST` and `DELETE /2/users/{id}/likes` answer: whether the tweet is liked now.
+pub fn liked(bytes: &[u8]) -> Result<bool, Error> {
+    #[derive(Deserialize)]
+    struct WireLiked {
+        liked: bool,
+    }
+    let (data, _) = one(bytes)?;
+    crate::bridges::wire::item::<WireLiked>(data).map(|answer| answer.liked)
+}
+
+fn one(bytes: &[u8]) -> Result<(Value, WireIncludes), Error> {
+    let envelope: Envelope = document(bytes, error::reported)?;
+    match envelope.data {
+        Some(data) => Ok((data, envelope.includes)),
+        None => Err(error::reported(bytes).unwrap_or_else(|| Error::malformed("the reply has no data"))),
+    }
+}
+
+fn many(bytes: &[u8]) -> Result<(Vec<Value>, WireIncludes, Option<String>), Error> {
+    let envelope: Envelope = document(bytes, error::reported)?;
+    let meta = envelope.meta;
+    let next_token = meta.as_ref().and_then(|meta| meta.next_token.clone()).filter(|token| !token.is_empty());
+    match envelope.data {
+        Some(Value::Array(data)) => Ok((data, envelope.includes, next_token)),
+        Some(_) => Err(Error::malformed("there is one thing where a list should be")),
+        // Only a count of nothing makes an absent list an empty one.
+        None if meta.is_some_and(|meta| meta.result_count == Some(0)) => {
+            Ok((Vec::new(), envelope.includes, next_token))
+        }
+        None => {
+            Err(error::reported(bytes).unwrap_or_else(|| Error::malformed("the reply has neither data nor a count")))
+        }
+    }
+}
+
+fn read_tweet(tweet: WireTweet, included: &Included) -> Result<Tweet, Error> {
+    let entities = tweet.entities.unwrap_or_default();
+    let keys = tweet.attachments.and_then(|attachments| attachments.media_keys).unwrap_or_default();
+    let page = url::permalink(&tweet.id.0);
+    let media = keys.iter().filter_map(|key| attached(included.media.get(key)?, &page)).collect();
+    let passed_on = tweet.referenced_tweets.into_iter().flatten().find(|reference| reference.kind == "retweeted");
+    let original = passed_on.map(|reference| {
+        let author = included.author(included.tweets.get(&reference.id.0).cloned());
+        (reference.id.0, author)
+    });
+    Parts {
+        id: tweet.id.0,
+        author: included.author(tweet.author_id.map(|id| id.0)),
+        text: tweet.text,
+        links: entities.urls.unwrap_or_default(),
+        media,
+        tags: entities.hashtags.into_iter().flatten().map(|tag| tag.tag).collect(),
+        published: tweet.created_at.as_deref().map(time).transpose()?.map(|at| at.floor_to_second()),
+        is_sensitive: tweet.possibly_sensitive,
+        original,
+    }
+    .tweet()
+}
+
+fn attached(media: &WireMedia, page: &str) -> Option<(Media, Option<Duration>)> {
+    let variants = media.variants.iter().flatten().cloned();
+    let film = best_film(variants.map(|variant| (variant.bit_rate, variant.content_type, variant.url)));
+    let still = if media.kind == "photo" { media.url.clone() } else { media.preview_image_url.clone() };
+    let found = medium(&media.kind, still, film, page)?;
+    let found = Media { alt: media.alt_text.clone(), width: media.width, height: media.height, ..found };
+    Some((found, media.duration_ms.filter(|millis| *millis > 0).map(Duration::from_millis)))
+}
+
+fn handle(name: String) -> Result<String, Error> {
+    if name.is_empty() { Err(Error::malformed("an account without a name")) } else { Ok(name) }
+}

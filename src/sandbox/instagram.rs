@@ -1,0 +1,336 @@
+//! Instagram's API as it was until 2020, the part of today's that professional accounts have, and the export file.
+//!
+//! Owns Instagram's manners: the token in the query, an envelope with `meta` around everything, refusals of the token
+//! with status 400, an allowance by the hour that never says when it comes back, and the whole address of the next page
+//! with the token in it. Source: instagram.com/developer as it was, developers.facebook.com ("Instagram API with
+//! Instagram Login"), the export files that people have published.
+
+pub mod payload;
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use serde_json::{Value, json};
+
+use super::Simulated;
+use super::fault::{Limit, Refusal};
+use super::model::{Like, Missing, Post, Usage, User, World};
+use super::oauth::{CLIENT_SECRET, v2};
+use super::reply::{Reply, Request};
+use crate::domain::identity::Platform;
+
+const PLATFORM: Platform = Platform::Instagram;
+const HOUR: Duration = Duration::from_secs(3_600);
+const PER_HOUR: u64 = 5_000;
+/// What a page holds at most, and unless asked otherwise.
+const PAGE_MAX: usize = 33;
+const PAGE_USUAL: usize = 20;
+
+const SIGN_IN: v2::Rules = v2::Rules {
+    pkce: v2::Pkce::Ignored,
+    client_auth: v2::ClientAuth::Body,
+    expires_in: None,
+    refresh: v2::Refresh::None,
+    scopes: &["basic", "public_content", "likes", "comments", "relationships", "instagram_business_basic"],
+    default_scopes: &["basic"],
+    scope_separator: ',',
+    token: given_token,
+    problem: token_problem,
+    ..v2::Rules::standard(PLATFORM)
+};
+
+fn given_token(world: &World, _: &Request, issued: &v2::Issued) -> Reply {
+    let user = issued.user.as_deref().and_then(|id| user_by_id(world, id)).map(payload::short_user);
+    Reply::json(200, &json!({ "access_token": issued.access_token, "user": user }))
+}
+
+/// At the door refusals come without their envelope.
+fn token_problem(_: &Request, problem: &v2::Problem) -> Reply {
+    let body = json!({ "error_type": "OAuthException", "code": 400, "error_message": problem.description });
+    Reply::json(400, &body)
+}
+
+/// Instagram in the table of platforms.
+pub struct Instagram;
+
+impl Simulated for Instagram {
+    fn platform(&self) -> Platform {
+        PLATFORM
+    }
+
+    fn answer(&self, world: &mut World, request: &Request) -> Reply {
+        answer(world, request)
+    }
+
+    fn limited(&self, world: &World, limit: Limit) -> Reply {
+        match limit {
+            Limit::Primary { .. } => with_allowance(too_many(), &Usage { used: PER_HOUR, resets_at: world.now }),
+            Limit::Secondary { .. } => {
+                let reply = Reply::html(503, "<html><h1>503 Service Unavailable</h1></html>");
+                with_allowance(reply, &Usage { used: PER_HOUR, resets_at: world.now })
+            }
+        }
+    }
+
+    fn refused(&self, _: &World, refusal: Refusal) -> Reply {
+        match refusal {
+            Refusal::ExpiredToken | Refusal::RevokedToken => bad_token(),
+            Refusal::MissingScope => {
+                meta(400, "OAuthPermissionsException", "This request requires scope=likes, but this token has it not.")
+            }
+            Refusal::CursorExpired => meta(400, "APIInvalidParametersError", "max_like_id is not valid"),
+            Refusal::PaymentRequired => meta(402, "APINotAllowedError", "Payment required"),
+            Refusal::ClockSkew => meta(403, "OAuthForbiddenException", "Invalid signed-request"),
+            Refusal::DeadPlatform => meta(410, "APINotAllowedError", "This endpoint has been retired"),
+        }
+    }
+
+    fn export(&self, world: &World, user_id: &str) -> Result<Vec<(String, Vec<u8>)>, Missing> {
+        let user = world.user(PLATFORM, user_id)?;
+        let mut likes = world.likes_of(PLATFORM, &user.id);
+        likes.sort_by_key(|like| std::cmp::Reverse(like.at));
+        Ok(vec![
+            (
+                "personal_information/personal_information/personal_information.json".to_owned(),
+                payload::in_letters(&payload::personal(user)),
+            ),
+            (
+                "your_instagram_activity/likes/liked_posts.json".to_owned(),
+                payload::in_letters(&payload::liked_posts(world, &likes)?),
+            ),
+        ])
+    }
+}
+
+fn answer(world: &mut World, request: &Request) -> Reply {
+    match (request.method.as_str(), request.path.trim_end_matches('/')) {
+        ("GET", "/oauth/authorize") => return v2::authorize(world, request, &SIGN_IN),
+        ("POST", "/oauth/access_token") => return v2::token(world, request, &SIGN_IN),
+        _ => {}
+    }
+    let segments = request.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let is_graph = segments.first() == Some(&"me");
+    let Some(token) = request.query.get("access_token") else {
+        return if is_graph {
+            graph_error(400, 190, None, "An access token is required to request this resource.")
+        } else {
+            meta(400, "OAuthParameterException", "Missing client_id or access_token URL parameter.")
+        };
+    };
+    let bearer = match v2::bearer(world, PLATFORM, token) {
+        Ok(bearer) => bearer,
+        Err(v2::TokenFault::Expired) if is_graph => {
+            return graph_error(400, 190, Some(463), "Error validating access token: Session has expired");
+        }
+        Err(_) if is_graph => return graph_error(400, 190, None, "Invalid OAuth access token."),
+        Err(_) => return bad_token(),
+    };
+    if request.query.get("sig").is_some_and(|sig| *sig != signature(request)) {
+        return meta(403, "OAuthForbiddenException", "Invalid signed-request: Signature does not match");
+    }
+    let bucket = (PLATFORM, token.clone());
+    let fresh = Usage { used: 0, resets_at: world.now.plus(HOUR) };
+    let known = world.usage.get(&bucket).copied().filter(|usage| world.now < usage.resets_at);
+    let mut usage = known.unwrap_or(fresh);
+    if usage.used >= PER_HOUR {
+        return with_allowance(too_many(), &usage);
+    }
+    usage.used += 1;
+    world.usage.insert(bucket, usage);
+    with_allowance(route(world, request, &bearer, &segments), &usage)
+}
+
+/// The signature that belongs to a request: over the path without its version and the sorted parameters.
+fn signature(request: &Request) -> String {
+    let mut base = request.path.strip_prefix("/v1").unwrap_or(&request.path).to_owned();
+    for (name, value) in request.query.iter().filter(|(name, _)| *name != "sig") {
+        base.push_str(&format!("|{name}={value}"));
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
+    hex::encode(hmac::sign(&key, base.as_bytes()))
+}
+
+fn route(world: &mut World, request: &Request, bearer: &v2::Bearer, segments: &[&str]) -> Reply {
+    let own = bearer.user.clone().unwrap_or_default();
+    match (request.method.as_str(), segments) {
+        ("GET", ["me"]) => match user_by_id(world, &own) {
+            Some(user) => Reply::json(200, &payload::graph_user(user, request)),
+            None => graph_error(400, 100, Some(33), "Unsupported get request."),
+        },
+        ("GET", ["me", "media"]) => graph_media(world, request, &own),
+        ("GET", ["v1", "users", "search"]) => {
+            let wanted = request.query.get("q").map(|text| text.to_ascii_lowercase()).unwrap_or_default();
+            let is_alike =
+                |user: &&User| user.platform == PLATFORM && user.handle.to_ascii_lowercase().starts_with(&wanted);
+            let users: Vec<Value> = world.users.iter().filter(is_alike).map(payload::short_user).collect();
+            found(json!(users))
+        }
+        ("GET", ["v1", "users", "self", "media", "liked"]) if !bearer.has("likes") && !bearer.has("basic") => {
+            meta(400, "OAuthPermissionsException", "This request requires scope=likes, but this token has it not.")
+        }
+        ("GET", ["v1", "users", "self", "media", "liked"]) => liked(world, request, &own),
+        ("GET", ["v1", "users", id]) => {
+            let id = if *id == "self" { own.as_str() } else { id };
+            match user_by_id(world, id) {
+                Some(user) => found(payload::user(world, user)),
+                None => not_found(),
+            }
+        }
+        ("GET", ["v1", "users", id, "media", "recent"]) => {
+            let id = if *id == "self" { own.as_str() } else { id };
+            match user_by_id(world, id) {
+                Some(user) => recent(world, request, &user.id, &own),
+                None => not_found(),
+            }
+        }
+        ("GET", ["v1", "media", "shortcode", code]) => {
+            match post_by(world, |post| payload::shortcode(&post.id) == *code) {
+                Some(post) if post.is_private && post.owner != own => {
+                    meta(400, "APINotAllowedError", "you cannot view this resource")
+                }
+                Some(post) => found(payload::media(world, post, &own)),
+                None => not_found(),
+            }
+        }
+        ("POST" | "DELETE", ["v1", "media", id, "likes"]) => {
+            let id = id.split('_').next().unwrap_or_default();
+            let done = match request.method.as_str() {
+                "POST" => world.like(PLATFORM, &own, id, world.now),
+                _ => world.unlike(PLATFORM, &own, id),
+            };
+            done.map_or_else(|_| not_found(), |()| found(Value::Null))
+        }
+        _ => not_found(),
+    }
+}
+
+fn user_by_id<'a>(world: &'a World, id: &str) -> Option<&'a User> {
+    world.users.iter().find(|user| user.platform == PLATFORM && user.id == id)
+}
+
+fn post_by<'a>(world: &'a World, is_meant: impl Fn(&Post) -> bool) -> Option<&'a Post> {
+    world.posts.iter().find(|post| post.platform == PLATFORM && is_meant(post))
+}
+
+/// What a like is paged by: when it was given, then the post, as digits of one length.
+fn like_id(like: &Like) -> String {
+    format!("{:018}{:0>20}", like.at.micros(), like.post)
+}
+
+fn liked(world: &World, request: &Request, own: &str) -> Reply {
+    let mut likes: Vec<(String, &Like)> =
+        world.likes_of(PLATFORM, own).into_iter().map(|like| (like_id(like), like)).collect();
+    likes.sort_by(|a, b| b.0.cmp(&a.0));
+    if let Some(max) = request.query.get("max_like_id") {
+        if max.is_empty() || !max.bytes().all(|b| b.is_ascii_digit()) {
+            return meta(400, "APIInvalidParametersError", "max_like_id is not valid");
+        }
+        likes.retain(|(id, _)| id < max);
+    }
+    let size = size(request);
+    let next = (likes.len() > size).then(|| likes[size - 1].0.clone());
+    likes.truncate(size);
+    let media: Vec<Value> = likes
+        .iter()
+        .filter_map(|(_, like)| post_by(world, |post| post.id == like.post))
+        .map(|post| payload::media(world, post, own))
+        .collect();
+    page(request, media, "max_like_id", next)
+}
+
+fn recent(world: &World, request: &Request, owner: &str, viewer: &str) -> Reply {
+    let is_theirs =
+        |post: &&Post| post.platform == PLATFORM && post.owner == owner && (!post.is_private || owner == viewer);
+    let mut posts: Vec<&Post> = world.posts.iter().filter(is_theirs).collect();
+    posts.reverse();
+    // `max_id` is the last of the page before, and not shown again.
+    if let Some(max) = request.query.get("max_id") {
+        let place = posts.iter().position(|post| *max == payload::media_id(post));
+        posts.drain(..place.map_or(posts.len(), |place| place + 1));
+    }
+    let size = size(request);
+    let next = (posts.len() > size).then(|| payload::media_id(posts[size - 1]));
+    posts.truncate(size);
+    page(request, posts.iter().map(|post| payload::media(world, post, viewer)).collect(), "max_id", next)
+}
+
+fn size(request: &Request) -> usize {
+    let asked = request.query.get("count").and_then(|text| text.parse::<usize>().ok());
+    asked.unwrap_or(PAGE_USUAL).clamp(1, PAGE_MAX)
+}
+
+/// The next page by its id, and by its whole address with the token in it.
+fn page(request: &Request, data: Vec<Value>, parameter: &str, next: Option<String>) -> Reply {
+    let pagination = match next {
+        None => json!({}),
+        Some(id) => {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(request.query.iter().filter(|(name, _)| *name != parameter && *name != "sig"));
+            query.append_pair(parameter, &id);
+            let next_url = format!("{}{}?{}", request.base, request.path, query.finish());
+            json!({ "next_url": next_url, format!("next_{parameter}"): id })
+        }
+    };
+    Reply::json(200, &json!({ "pagination": pagination, "meta": { "code": 200 }, "data": data }))
+}
+
+fn graph_media(world: &World, request: &Request, own: &str) -> Reply {
+    let mut posts: Vec<&Post> =
+        world.posts.iter().filter(|post| post.platform == PLATFORM && post.owner == own).collect();
+    posts.reverse();
+    let start = match request.query.get("after") {
+        None => 0,
+        Some(after) => match posts.iter().position(|post| *after == hex::encode(&post.id)) {
+            Some(place) => place + 1,
+            None => return graph_error(400, 100, None, "Invalid parameter"),
+        },
+    };
+    let limit = request.query.get("limit").and_then(|text| text.parse::<usize>().ok()).unwrap_or(25).clamp(1, 100);
+    let shown: Vec<&&Post> = posts.iter().skip(start).take(limit).collect();
+    let mut body =
+        json!({ "data": shown.iter().map(|post| payload::graph_media(world, post, request)).collect::<Vec<_>>() });
+    if let (Some(first), Some(last)) = (shown.first(), shown.last()) {
+        let (before, after) = (hex::encode(&first.id), hex::encode(&last.id));
+        body["paging"] = json!({ "cursors": { "before": before, "after": after } });
+        if start + limit < posts.len() {
+            body["paging"]["next"] = json!(format!("{}/me/media?after={after}", request.base));
+        }
+    }
+    Reply::json(200, &body)
+}
+
+fn with_allowance(mut reply: Reply, usage: &Usage) -> Reply {
+    reply.header("x-ratelimit-limit", PER_HOUR.to_string());
+    reply.header("x-ratelimit-remaining", PER_HOUR.saturating_sub(usage.used).to_string());
+    reply
+}
+
+fn found(data: Value) -> Reply {
+    Reply::json(200, &json!({ "meta": { "code": 200 }, "data": data }))
+}
+
+fn meta(status: u16, kind: &str, message: &str) -> Reply {
+    let meta = json!({ "code": status, "error_type": kind, "error_message": message });
+    Reply::json(status, &json!({ "meta": meta }))
+}
+
+fn not_found() -> Reply {
+    meta(400, "APINotFoundError", "invalid media id")
+}
+
+fn bad_token() -> Reply {
+    meta(400, "OAuthAccessTokenException", "The access_token provided is invalid.")
+}
+
+fn too_many() -> Reply {
+    meta(429, "OAuthRateLimitException", "The maximum number of requests per hour has been exceeded.")
+}
+
+fn graph_error(status: u16, code: i64, subcode: Option<i64>, message: &str) -> Reply {
+    let mut error = json!({ "message": message, "type": "OAuthException", "code": code, "fbtrace_id": "sandbox" });
+    if let Some(subcode) = subcode {
+        error["error_subcode"] = json!(subcode);
+    }
+    Reply::json(status, &json!({ "error": error }))
+}
