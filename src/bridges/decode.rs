@@ -9,8 +9,8 @@ use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 
 use super::error::Error;
-use super::github;
 use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
+use super::{appnet, github};
 
 /// A kind of file that [`decode`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Decoder {
 }
 
 /// One line for each platform. A decoder needs no configuration, so these work for bridges that are switched off.
-const DECODERS: &[Decoder] = &[github::decode::DECODER];
+const DECODERS: &[Decoder] = &[appnet::decode::DECODER, github::decode::DECODER];
 
 fn decoder(platform: Platform) -> Option<&'static Decoder> {
     DECODERS.iter().find(|decoder| decoder.platform == platform)
@@ -105,7 +105,7 @@ pub(crate) fn post_json(post: &Post) -> Value {
     shown
 }
 
-fn media_json(media: &Media) -> Value {
+pub(crate) fn media_json(media: &Media) -> Value {
     let mut shown = json!({ "kind": media.kind.as_str(), "url": media.url });
     for (name, text) in [("media_type", &media.media_type), ("alt", &media.alt), ("poster", &media.poster)] {
         if let Some(text) = text {

@@ -12,6 +12,7 @@
 //! production run the same connector code. Read next: [`value`], [`listing`], then [`github`] as the reference
 //! connector.
 
+pub mod appnet;
 pub mod archive;
 pub mod backlink;
 pub mod decode;
