@@ -1,7 +1,7 @@
 //! How App.net and pnut.io are asked: people, posts and likes, page by page.
 //!
-//! Owns two rules. A token goes to the configured API and nowhere else: no reply holds an address that is followed, and
-//! a redirect is an error. And a listing belongs to one account: asked by name, it is looked up first and read by number
+//! Owns two rules. A token goes to the configured API and nowhere else: no address out of a reply is followed, and a
+//! redirect is an error. And a listing belongs to one account: asked by name, it is looked up first and read by number
 //! from then on, because a name may change hands between two pages.
 
 use std::sync::Arc;

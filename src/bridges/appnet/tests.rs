@@ -38,8 +38,11 @@ fn a_profile_is_read_whole() {
     assert_eq!(profile.links, ["https://blog.mira.example/", "https://fjord.example/maps"]);
     assert_eq!(profile.profile_url, "https://alpha.app.net/mira");
     assert!(proves(&profile, CLAIM), "by the homepage");
-    let bare: Vec<u8> = br#"{"data":{"id":"7","username":"bot","type":"feed"},"meta":{"code":200}}"#.to_vec();
-    let bare = wire::profile(&bare, Dialect::AppNet).unwrap();
+    let bare =
+        br#"{"data":{"id":"7","username":"bot","type":"feed","avatar_image":{"url":null,"link":"https://a.example/"}},
+                   "meta":{"code":200}}"#;
+    let bare = wire::profile(bare, Dialect::AppNet).unwrap();
+    assert_eq!(bare.avatar_url.as_deref(), Some("https://a.example/"), "both names at once do no harm");
     assert_eq!((bare.kind.as_str(), bare.website, bare.bio), ("bot", None, None));
 }
 

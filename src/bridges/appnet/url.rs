@@ -1,6 +1,6 @@
 //! Addresses of App.net and pnut.io, read without the network.
 //!
-//! Owns the exact list of hosts and the alphabet of names. Both networks write the number of a post into its address, so
+//! Owns the exact list of hosts and the alphabet of names. Both networks write the number of a post into its address:
 //! a pasted post needs no look-up to know its id, and the id is the one that API and export give. Source:
 //! docs/bridges/appnet.md.
 

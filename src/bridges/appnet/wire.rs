@@ -66,21 +66,25 @@ struct WireText {
 struct WireEntities {
     #[serde(default)]
     links: Vec<Value>,
-    #[serde(default, alias = "tags")]
+    #[serde(default)]
     hashtags: Vec<Value>,
+    /// What pnut.io calls them.
+    #[serde(default)]
+    tags: Vec<Value>,
 }
 
+/// `url`, or `link` in pnut's first version. No alias of serde's: a reply with both would be refused.
 #[derive(Deserialize)]
 struct WireImage {
-    #[serde(alias = "link")]
     url: Option<String>,
+    link: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct WireVerified {
     domain: Option<String>,
-    #[serde(alias = "url")]
     link: Option<String>,
+    url: Option<String>,
 }
 
 /// Only what is needed of an owner: the rest of a user may be missing here.
@@ -144,7 +148,7 @@ pub fn profile_of(user: Value, dialect: Dialect) -> Result<Profile, Error> {
     };
     let homepage = notes.address("directory.homepage", "url");
     let (domain, verified) = match user.verified {
-        Some(verified) => (verified.domain, address(verified.link.as_deref())),
+        Some(verified) => (verified.domain, address(verified.link.or(verified.url).as_deref())),
         None => (user.verified_domain, None),
     };
     let domain = written(domain);
@@ -155,7 +159,7 @@ pub fn profile_of(user: Value, dialect: Dialect) -> Result<Profile, Error> {
             links.push(found);
         }
     }
-    let avatar = user.avatar_image.or(text.avatar_image).and_then(|image| image.url);
+    let avatar = user.avatar_image.or(text.avatar_image).and_then(|image| image.url.or(image.link));
     Ok(Profile {
         id: dialect.account(&user.id.0)?,
         profile_url: address(user.canonical_url.as_deref()).unwrap_or_else(|| dialect.profile_url(&user.username)),
@@ -234,7 +238,7 @@ fn read_post(wire: WirePost, dialect: Dialect) -> Result<Option<Post>, Error> {
     // A post for machines has no text.
     let title = text.as_deref().and_then(titled).unwrap_or_else(|| format!("Post {number}"));
     let url = address(wire.canonical_url.as_deref()).unwrap_or_else(|| dialect.post_url(number));
-    let tags = entities.unwrap_or_default().hashtags;
+    let WireEntities { hashtags, tags, .. } = entities.unwrap_or_default();
     Ok(Some(Post {
         owner,
         owner_handle: wire.user.map(|user| user.username),
@@ -242,7 +246,7 @@ fn read_post(wire: WirePost, dialect: Dialect) -> Result<Option<Post>, Error> {
         thumbnail_url: notes.thumbnail(),
         published: wire.created_at.as_deref().map(time).transpose()?,
         attachments: notes.attachments(),
-        tags: tags.iter().filter_map(tag).collect(),
+        tags: hashtags.iter().chain(&tags).filter_map(tag).collect(),
         is_sensitive: wire.is_nsfw,
         alias_url: notes.address("crosspost", "canonical_url"),
         ..Post::new(dialect.object(number)?, PostKind::Text, title, url)
