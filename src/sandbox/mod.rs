@@ -8,6 +8,7 @@
 //! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`].
 //! An instance that serves people never starts it. Source: docs/bridges/README.md, "The sandbox".
 
+pub mod appnet;
 pub mod bank;
 pub mod control;
 pub mod fault;
@@ -63,7 +64,7 @@ pub trait Simulated: Sync {
 }
 
 /// One line for each platform.
-const SIMULATED: &[&dyn Simulated] = &[&github::GitHub];
+const SIMULATED: &[&dyn Simulated] = &[&appnet::AppNet, &github::GitHub];
 
 pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
     SIMULATED.iter().copied().find(|simulated| simulated.platform() == platform)
