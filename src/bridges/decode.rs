@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 
 use super::error::Error;
 use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
-use super::{five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo};
+use super::{appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo};
 
 /// A kind of file that [`decode`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ const DECODERS: &[Decoder] = &[
     instagram::decode::DECODER,
     vimeo::decode::DECODER,
     soundcloud::decode::DECODER,
+    appnet::decode::DECODER,
     github::decode::DECODER,
     flickr::decode::DECODER,
     five_hundred_px::decode::DECODER,

@@ -13,6 +13,7 @@
 //! connector.
 
 pub mod app_token;
+pub mod appnet;
 pub mod archive;
 pub mod backlink;
 pub mod decode;

@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use url::Host;
 
-use super::Config;
 use super::error::{ConfigError, Problem};
 use super::values::HttpUrl;
+use super::{Bridges, Config};
 
 impl Config {
     /// Refuses combinations that would be unsafe or could not work; [`Config::load`] has already called it.
@@ -42,8 +42,7 @@ impl Config {
         if server.bind.is_multicast() || server.bind == IpAddr::V4(Ipv4Addr::BROADCAST) {
             refuse("server.bind", format!("nothing can listen on `{}`: it is an address of many hosts", server.bind));
         }
-        let github = &self.bridge.github;
-        for (key, url) in [("bridge.github.base_url", &github.base_url), ("bridge.github.auth_url", &github.auth_url)] {
+        for (key, url) in self.bridge.addresses() {
             if !url.is_https() && !is_test && !is_this_machine(url) {
                 let reason = "must begin with https://, or the token would travel in the clear";
                 refuse(key, reason.to_owned());
@@ -58,6 +57,36 @@ impl Config {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+}
+
+impl Bridges {
+    /// Every address to which a token or a secret is sent.
+    fn addresses(&self) -> Vec<(&'static str, &HttpUrl)> {
+        let Bridges { twitter, instagram, vimeo, soundcloud, appnet, github, flickr, five_hundred_px } = self;
+        let mut addresses = vec![
+            ("bridge.twitter.base_url", &twitter.base_url),
+            ("bridge.twitter.auth_url", &twitter.auth_url),
+            ("bridge.instagram.auth_url", &instagram.auth_url),
+            ("bridge.instagram.token_url", &instagram.token_url),
+            ("bridge.vimeo.base_url", &vimeo.base_url),
+            ("bridge.vimeo.auth_url", &vimeo.auth_url),
+            ("bridge.soundcloud.base_url", &soundcloud.base_url),
+            ("bridge.soundcloud.auth_url", &soundcloud.auth_url),
+            ("bridge.soundcloud.token_url", &soundcloud.token_url),
+            ("bridge.soundcloud.short_url", &soundcloud.short_url),
+            ("bridge.appnet.auth_url", &appnet.auth_url),
+            ("bridge.appnet.token_url", &appnet.token_url),
+            ("bridge.github.base_url", &github.base_url),
+            ("bridge.github.auth_url", &github.auth_url),
+            ("bridge.flickr.base_url", &flickr.base_url),
+            ("bridge.flickr.auth_url", &flickr.auth_url),
+        ];
+        addresses.extend(instagram.base_url.iter().map(|url| ("bridge.instagram.base_url", url)));
+        addresses.extend(appnet.base_url.iter().map(|url| ("bridge.appnet.base_url", url)));
+        addresses.extend(five_hundred_px.base_url.iter().map(|url| ("bridge.500px.base_url", url)));
+        addresses.extend(five_hundred_px.auth_url.iter().map(|url| ("bridge.500px.auth_url", url)));
+        addresses
     }
 }
 

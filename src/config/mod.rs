@@ -32,9 +32,10 @@ pub use self::example::example;
 pub use self::given::Source;
 pub use self::secrets::{DatabaseUrl, MASK, Secret};
 pub use self::table::{
-    Auth, Database, Federation, GitHub, Instance, Jobs, Log, Money, SandboxRail, Server, Settlement,
+    AppNet, Auth, Database, Federation, FiveHundredPx, Flickr, GitHub, Instagram, Instance, Jobs, Log, Money,
+    SandboxRail, Server, Settlement, SoundCloud, Twitter, Vimeo,
 };
-pub use self::values::{Domain, Email, HttpUrl, Locale, LogFormat, LogLevel};
+pub use self::values::{AppNetDialect, Domain, Email, HttpUrl, InstagramApi, Locale, LogFormat, LogLevel, TwitterApi};
 
 use self::key::Key;
 use self::setting::{Reader, Shown, quoted};
@@ -60,15 +61,29 @@ pub struct Config {
 /// One section for each platform that likes are read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridges {
+    pub twitter: Twitter,
+    pub instagram: Instagram,
+    pub vimeo: Vimeo,
+    pub soundcloud: SoundCloud,
+    pub appnet: AppNet,
     pub github: GitHub,
+    pub flickr: Flickr,
+    pub five_hundred_px: FiveHundredPx,
 }
 
 impl Bridges {
     /// The time between two looks at an account there.
     pub fn poll_interval(&self, platform: Platform) -> Duration {
         Duration::from_secs(match platform {
+            Platform::Twitter => self.twitter.poll_interval_seconds,
+            Platform::Instagram => self.instagram.poll_interval_seconds,
+            Platform::Vimeo => self.vimeo.poll_interval_seconds,
+            Platform::SoundCloud => self.soundcloud.poll_interval_seconds,
+            Platform::AppNet => self.appnet.poll_interval_seconds,
             Platform::GitHub => self.github.poll_interval_seconds,
-            _ => POLL_INTERVAL_SECONDS,
+            Platform::Flickr => self.flickr.poll_interval_seconds,
+            Platform::FiveHundredPx => self.five_hundred_px.poll_interval_seconds,
+            Platform::Fediverse => POLL_INTERVAL_SECONDS,
         })
     }
 }
@@ -132,7 +147,14 @@ impl Config {
         let federation = Federation::read(reader);
         let money = Money::read(reader);
         let settlement = Settlement::read(reader);
+        let twitter = Twitter::read(reader);
+        let instagram = Instagram::read(reader);
+        let vimeo = Vimeo::read(reader);
+        let soundcloud = SoundCloud::read(reader);
+        let appnet = AppNet::read(reader);
         let github = GitHub::read(reader);
+        let flickr = Flickr::read(reader);
+        let five_hundred_px = FiveHundredPx::read(reader);
         let sandbox_rail = SandboxRail::read(reader);
         let log = Log::read(reader);
         let jobs = Jobs::read(reader);
@@ -144,7 +166,16 @@ impl Config {
             federation: federation?,
             money: money?,
             settlement: settlement?,
-            bridge: Bridges { github: github? },
+            bridge: Bridges {
+                twitter: twitter?,
+                instagram: instagram?,
+                vimeo: vimeo?,
+                soundcloud: soundcloud?,
+                appnet: appnet?,
+                github: github?,
+                flickr: flickr?,
+                five_hundred_px: five_hundred_px?,
+            },
             rail: Rails { sandbox: sandbox_rail? },
             log: log?,
             jobs: jobs?,
@@ -161,7 +192,14 @@ impl Config {
             self.federation.shown(),
             self.money.shown(),
             self.settlement.shown(),
+            self.bridge.twitter.shown(),
+            self.bridge.instagram.shown(),
+            self.bridge.vimeo.shown(),
+            self.bridge.soundcloud.shown(),
+            self.bridge.appnet.shown(),
             self.bridge.github.shown(),
+            self.bridge.flickr.shown(),
+            self.bridge.five_hundred_px.shown(),
             self.rail.sandbox.shown(),
             self.log.shown(),
             self.jobs.shown(),

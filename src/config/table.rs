@@ -12,7 +12,7 @@ use super::derive;
 use super::key::{Fallback, Key, Section, settings};
 use super::secrets::{DatabaseUrl, Secret};
 use super::setting::{Reader, Setting, Shown};
-use super::values::{Domain, Email, HttpUrl, Locale, LogFormat, LogLevel};
+use super::values::{AppNetDialect, Domain, Email, HttpUrl, InstagramApi, Locale, LogFormat, LogLevel, TwitterApi};
 use crate::domain::money::{Amount, Currency};
 
 settings! {
@@ -96,6 +96,107 @@ settings! {
         minimum_transfer: Amount = "10.00";
     }
 
+    /// The bridge to Twitter (X). Each item read from its API is billed to you; archives and addresses cost nothing. Its
+    /// terms have forbidden paying for favourites before: read them first (docs/bridges/twitter.md).
+    "bridge.twitter" => Twitter {
+        /// Whether the bridge runs.
+        enabled: bool = true;
+        /// Which interface is spoken: `2`, or `1.1`, which new apps do not get any more.
+        api: TwitterApi = "2";
+        /// Where its API is.
+        base_url: HttpUrl = "https://api.x.com";
+        /// Where people sign in.
+        auth_url: HttpUrl = "https://x.com/i/oauth2/authorize";
+        /// The client id of your app, or its API key for `1.1`. Without one nobody can sign in there.
+        client_id: String = "", within 0..=200;
+        /// Its secret.
+        client_secret: Option<Secret> = unset("example");
+        /// An app-only token, for public profiles and posts.
+        token: Option<Secret> = unset("example");
+        /// The time between two looks at a patron's likes, in seconds.
+        poll_interval_seconds: u64 = 21600, within 1..=86400;
+    }
+
+    /// The bridge to Instagram. No API lists likes any more: people bring their export file (docs/bridges/instagram.md).
+    "bridge.instagram" => Instagram {
+        /// Whether the bridge runs.
+        enabled: bool = true;
+        /// Which interface is spoken: `graph`, that of today, or `legacy`, which ended in 2020.
+        api: InstagramApi = "graph";
+        /// Where the API is. Not set: the export file alone is read.
+        base_url: Option<HttpUrl> = unset("https://graph.instagram.com");
+        /// Where people sign in.
+        auth_url: HttpUrl = "https://www.instagram.com/oauth/authorize";
+        /// Where codes are exchanged.
+        token_url: HttpUrl = "https://api.instagram.com/oauth/access_token";
+        /// The client id of your app. Without one nobody can sign in there.
+        client_id: String = "", within 0..=200;
+        /// Its secret.
+        client_secret: Option<Secret> = unset("example");
+        /// The time between two looks at a patron's likes, in seconds.
+        poll_interval_seconds: u64 = 3600, within 1..=86400;
+    }
+
+    /// The bridge to Vimeo (docs/bridges/vimeo.md).
+    "bridge.vimeo" => Vimeo {
+        /// Whether the bridge runs.
+        enabled: bool = true;
+        /// Where its API is.
+        base_url: HttpUrl = "https://api.vimeo.com";
+        /// Where people sign in.
+        auth_url: HttpUrl = "https://api.vimeo.com/oauth/authorize";
+        /// The client id of your app. Without it and its secret nobody can sign in there.
+        client_id: String = "", within 0..=200;
+        /// Its secret.
+        client_secret: Option<Secret> = unset("example");
+        /// An access token of yours. Without one the app gets one for itself.
+        token: Option<Secret> = unset("example");
+        /// The time between two looks at a patron's likes, in seconds.
+        poll_interval_seconds: u64 = 1800, within 1..=86400;
+    }
+
+    /// The bridge to SoundCloud (docs/bridges/soundcloud.md).
+    "bridge.soundcloud" => SoundCloud {
+        /// Whether the bridge runs.
+        enabled: bool = true;
+        /// Where its API is.
+        base_url: HttpUrl = "https://api.soundcloud.com";
+        /// Where people sign in.
+        auth_url: HttpUrl = "https://secure.soundcloud.com/authorize";
+        /// Where tokens are given out.
+        token_url: HttpUrl = "https://secure.soundcloud.com/oauth/token";
+        /// Where short addresses are looked up.
+        short_url: HttpUrl = "https://on.soundcloud.com";
+        /// The client id of your app. Without it and its secret nothing can be asked.
+        client_id: String = "", within 0..=200;
+        /// Its secret.
+        client_secret: Option<Secret> = unset("example");
+        /// The time between two looks at a patron's likes, in seconds.
+        poll_interval_seconds: u64 = 1800, within 1..=86400;
+    }
+
+    /// The bridge to App.net, which closed in 2017, and to its successor pnut.io (docs/bridges/appnet.md).
+    "bridge.appnet" => AppNet {
+        /// Whether the bridge runs.
+        enabled: bool = true;
+        /// Whose servers are spoken to.
+        dialect: AppNetDialect = "appnet";
+        /// Where the API is. Not set: saved files alone are read.
+        base_url: Option<HttpUrl> = unset("https://api.pnut.io/v1");
+        /// Where people sign in.
+        auth_url: HttpUrl = "https://pnut.io/oauth/authenticate";
+        /// Where codes are exchanged.
+        token_url: HttpUrl = "https://api.pnut.io/v1/oauth/access_token";
+        /// The client id of your app. Without it and its secret nobody can sign in there.
+        client_id: String = "", within 0..=200;
+        /// Its secret.
+        client_secret: Option<Secret> = unset("example");
+        /// A token of yours, for more requests.
+        token: Option<Secret> = unset("example");
+        /// The time between two looks at a patron's likes, in seconds.
+        poll_interval_seconds: u64 = 1800, within 1..=86400;
+    }
+
     /// The bridge to GitHub: stars given there count as likes.
     "bridge.github" => GitHub {
         /// Whether the bridge runs.
@@ -112,6 +213,38 @@ settings! {
         client_secret: Option<Secret> = unset("example");
         /// The time between two looks at a patron's stars, in seconds.
         poll_interval_seconds: u64 = 900, within 1..=86400;
+    }
+
+    /// The bridge to Flickr. New keys need a Pro account; export files and addresses need none (docs/bridges/flickr.md).
+    "bridge.flickr" => Flickr {
+        /// Whether the bridge runs.
+        enabled: bool = true;
+        /// Where its API is.
+        base_url: HttpUrl = "https://api.flickr.com";
+        /// Where people sign in.
+        auth_url: HttpUrl = "https://www.flickr.com/services/oauth";
+        /// Your API key. Without one only export files and addresses are read.
+        api_key: String = "", within 0..=200;
+        /// Its secret. Without it nobody can sign in there.
+        api_secret: Option<Secret> = unset("example");
+        /// The time between two looks at a patron's likes, in seconds.
+        poll_interval_seconds: u64 = 1800, within 1..=86400;
+    }
+
+    /// The bridge to 500px, whose API closed in 2018: saved pages and lists of addresses are read (docs/bridges/500px.md).
+    "bridge.500px" => FiveHundredPx {
+        /// Whether the bridge runs.
+        enabled: bool = true;
+        /// A server that speaks the interface of before 2018.
+        base_url: Option<HttpUrl> = unset("http://127.0.0.1:8100/500px");
+        /// Where people sign in there. Not set: below `base_url`.
+        auth_url: Option<HttpUrl> = unset("http://127.0.0.1:8100/500px/v1/oauth");
+        /// The consumer key of your app.
+        consumer_key: String = "", within 0..=200;
+        /// Its secret. Without it nobody can sign in there.
+        consumer_secret: Option<Secret> = unset("example");
+        /// The time between two looks at a patron's likes, in seconds.
+        poll_interval_seconds: u64 = 3600, within 1..=86400;
     }
 
     /// The sandbox rail: a bank on this machine, for trying things out. Without an address there is no rail.

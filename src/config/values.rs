@@ -232,6 +232,12 @@ choices! {
     /// The least important kind of message that is logged.
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" }
     LogFormat { Text = "text", Json = "json" }
+    /// Which interface of Twitter is spoken.
+    TwitterApi { V2 = "2", V1 = "1.1" }
+    /// Which interface of Instagram is spoken.
+    InstagramApi { Graph = "graph", Legacy = "legacy" }
+    /// Whose servers speak the interface of App.net.
+    AppNetDialect { Pnut = "pnut", AppNet = "appnet" }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 pub mod activities;
 pub mod address;
 mod bridge_http;
+mod bridges;
 pub mod client;
 pub mod delivery;
 pub mod documents;

@@ -16,7 +16,6 @@ use super::gate::Memory;
 use super::keys::{KeyError, RsaKeyPair, RsaPublicKey, generate_seed};
 use super::signature::RequestSigner;
 use crate::bridges::Registry;
-use crate::bridges::github::{self, GitHub};
 use crate::clock::{CLOCK_VARIABLE, Clock, Pause};
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::id::ActorId;
@@ -141,7 +140,7 @@ impl Node {
             None => None,
             Some(url) => Some(Arc::new(SandboxRail::new(url.as_str(), &config.rail.sandbox.account)?)),
         };
-        let bridges = bridges_of(&config, &client, &instance);
+        let bridges = super::bridges::registry(&config.bridge, &client, &instance.base_url);
         let vault = Vault::open(&config.server.data_dir)?;
         Ok(Node(Arc::new(Parts {
             instance,
@@ -256,25 +255,6 @@ pub fn open_database(config: &Config, is_writer: bool) -> Result<Database, stora
         DatabaseUrl::Postgresql(url) => url.expose().to_owned(),
     };
     Database::open(&Options { url, pool_size: config.database.pool_size, is_writer })
-}
-
-fn bridges_of(config: &Config, client: &GuardedClient, instance: &Instance) -> Registry {
-    let mut registry = Registry::default();
-    let github = &config.bridge.github;
-    if github.enabled {
-        let settings = github::Config {
-            base_url: github.base_url.as_url().clone(),
-            token: github.token.as_ref().map(|token| crate::bridges::Secret::new(token.expose())),
-            user_agent: format!("fedflattr ({})", instance.base_url),
-            app: github.client_secret.as_ref().filter(|_| !github.client_id.is_empty()).map(|secret| github::App {
-                auth_url: github.auth_url.as_url().clone(),
-                client_id: github.client_id.clone(),
-                client_secret: crate::bridges::Secret::new(secret.expose()),
-            }),
-        };
-        registry = registry.with(Arc::new(GitHub::new(settings, Arc::new(client.clone()))));
-    }
-    registry
 }
 
 /// The actor that stands for the instance, with its keys; made on the first start.

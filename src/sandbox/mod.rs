@@ -8,6 +8,7 @@
 //! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`].
 //! An instance that serves people never starts it. Source: docs/bridges/README.md, "The sandbox".
 
+pub mod appnet;
 pub mod bank;
 pub mod control;
 pub mod fault;
@@ -74,6 +75,7 @@ const SIMULATED: &[&dyn Simulated] = &[
     &instagram::Instagram,
     &vimeo::Vimeo,
     &soundcloud::SoundCloud,
+    &appnet::AppNet,
     &github::GitHub,
     &flickr::Flickr,
     &five_hundred_px::FiveHundredPx,

@@ -2,6 +2,7 @@
 //!
 //! Here, and not beside the connectors, because only a test may know both sides.
 
+mod appnet;
 mod control;
 mod five_hundred_px;
 mod flickr;

@@ -1,0 +1,165 @@
+//! Which bridges run in this instance, with the keys that its operator has: one function for each platform.
+//!
+//! Owns nothing but the way from the configuration to the connectors, which know no configuration file. Every one of them
+//! asks through the guarded client.
+
+use std::sync::Arc;
+
+use super::client::GuardedClient;
+use crate::bridges::http::Http;
+use crate::bridges::{
+    Bridge, Registry, Secret, appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo,
+};
+use crate::config::{self, AppNetDialect, Bridges, HttpUrl, InstagramApi, TwitterApi};
+
+/// What every connector needs.
+struct Around {
+    http: Arc<dyn Http>,
+    user_agent: String,
+}
+
+/// The bridges that are switched on.
+///
+/// - `base_url`: of this instance, so that a platform knows whom to write to.
+pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str) -> Registry {
+    let around = Around { http: Arc::new(client.clone()), user_agent: format!("fedflattr ({base_url})") };
+    let all = [
+        twitter(&config.twitter, &around),
+        instagram(&config.instagram, &around),
+        vimeo(&config.vimeo, &around),
+        soundcloud(&config.soundcloud, &around),
+        appnet(&config.appnet, &around),
+        github(&config.github, &around),
+        flickr(&config.flickr, &around),
+        five_hundred_px(&config.five_hundred_px, &around),
+    ];
+    all.into_iter().flatten().fold(Registry::default(), Registry::with)
+}
+
+fn secret(given: Option<&config::Secret>) -> Option<Secret> {
+    given.map(|given| Secret::new(given.expose()))
+}
+
+fn text(given: &str) -> Option<String> {
+    (!given.is_empty()).then(|| given.to_owned())
+}
+
+fn url(given: &HttpUrl) -> url::Url {
+    given.as_url().clone()
+}
+
+fn twitter(config: &config::Twitter, around: &Around) -> Option<Arc<dyn Bridge>> {
+    let settings = twitter::Config {
+        api: match config.api {
+            TwitterApi::V2 => twitter::Api::V2,
+            TwitterApi::V1 => twitter::Api::V1,
+        },
+        base_url: url(&config.base_url),
+        authorize_url: url(&config.auth_url),
+        client_id: text(&config.client_id),
+        client_secret: secret(config.client_secret.as_ref()),
+        token: secret(config.token.as_ref()),
+        user_agent: around.user_agent.clone(),
+    };
+    config.enabled.then(|| Arc::new(twitter::Twitter::new(settings, Arc::clone(&around.http))) as _)
+}
+
+fn instagram(config: &config::Instagram, around: &Around) -> Option<Arc<dyn Bridge>> {
+    let api = config.base_url.as_ref().map(|base_url| instagram::ApiConfig {
+        api: match config.api {
+            InstagramApi::Graph => instagram::Api::Graph,
+            InstagramApi::Legacy => instagram::Api::Legacy,
+        },
+        base_url: url(base_url),
+        authorize_url: url(&config.auth_url),
+        token_url: url(&config.token_url),
+        client_id: text(&config.client_id),
+        client_secret: secret(config.client_secret.as_ref()),
+        token: None,
+        signs_requests: false,
+    });
+    let settings = instagram::Config { api, user_agent: around.user_agent.clone() };
+    config.enabled.then(|| Arc::new(instagram::Instagram::new(settings, Arc::clone(&around.http))) as _)
+}
+
+fn vimeo(config: &config::Vimeo, around: &Around) -> Option<Arc<dyn Bridge>> {
+    let settings = vimeo::Config {
+        base_url: url(&config.base_url),
+        auth_url: url(&config.auth_url),
+        token: secret(config.token.as_ref()),
+        client_id: text(&config.client_id),
+        client_secret: secret(config.client_secret.as_ref()),
+        user_agent: around.user_agent.clone(),
+    };
+    config.enabled.then(|| Arc::new(vimeo::Vimeo::new(settings, Arc::clone(&around.http))) as _)
+}
+
+fn soundcloud(config: &config::SoundCloud, around: &Around) -> Option<Arc<dyn Bridge>> {
+    let settings = soundcloud::Config {
+        base_url: url(&config.base_url),
+        auth_url: url(&config.auth_url),
+        token_url: url(&config.token_url),
+        short_url: url(&config.short_url),
+        client_id: text(&config.client_id),
+        client_secret: secret(config.client_secret.as_ref()),
+        user_agent: around.user_agent.clone(),
+    };
+    config.enabled.then(|| Arc::new(soundcloud::SoundCloud::new(settings, Arc::clone(&around.http))) as _)
+}
+
+fn appnet(config: &config::AppNet, around: &Around) -> Option<Arc<dyn Bridge>> {
+    let app = config.client_secret.as_ref().filter(|_| !config.client_id.is_empty()).map(|given| appnet::App {
+        auth_url: url(&config.auth_url),
+        token_url: url(&config.token_url),
+        client_id: config.client_id.clone(),
+        client_secret: Secret::new(given.expose()),
+    });
+    let settings = appnet::Config {
+        dialect: match config.dialect {
+            AppNetDialect::Pnut => appnet::Dialect::Pnut,
+            AppNetDialect::AppNet => appnet::Dialect::AppNet,
+        },
+        base_url: config.base_url.as_ref().map(url),
+        token: secret(config.token.as_ref()),
+        user_agent: around.user_agent.clone(),
+        app,
+    };
+    config.enabled.then(|| Arc::new(appnet::AppNet::new(settings, Arc::clone(&around.http))) as _)
+}
+
+fn github(config: &config::GitHub, around: &Around) -> Option<Arc<dyn Bridge>> {
+    let app = config.client_secret.as_ref().filter(|_| !config.client_id.is_empty()).map(|given| github::App {
+        auth_url: url(&config.auth_url),
+        client_id: config.client_id.clone(),
+        client_secret: Secret::new(given.expose()),
+    });
+    let settings = github::Config {
+        base_url: url(&config.base_url),
+        token: secret(config.token.as_ref()),
+        user_agent: around.user_agent.clone(),
+        app,
+    };
+    config.enabled.then(|| Arc::new(github::GitHub::new(settings, Arc::clone(&around.http))) as _)
+}
+
+fn flickr(config: &config::Flickr, around: &Around) -> Option<Arc<dyn Bridge>> {
+    let settings = flickr::Config {
+        base_url: url(&config.base_url),
+        auth_url: url(&config.auth_url),
+        api_key: text(&config.api_key),
+        api_secret: secret(config.api_secret.as_ref()),
+        user_agent: around.user_agent.clone(),
+    };
+    config.enabled.then(|| Arc::new(flickr::Flickr::new(settings, Arc::clone(&around.http))) as _)
+}
+
+fn five_hundred_px(config: &config::FiveHundredPx, around: &Around) -> Option<Arc<dyn Bridge>> {
+    let settings = five_hundred_px::Config {
+        base_url: config.base_url.as_ref().map(url),
+        auth_url: config.auth_url.as_ref().map(url),
+        consumer_key: text(&config.consumer_key),
+        consumer_secret: secret(config.consumer_secret.as_ref()),
+        user_agent: around.user_agent.clone(),
+    };
+    config.enabled.then(|| Arc::new(five_hundred_px::FiveHundredPx::new(settings, Arc::clone(&around.http))) as _)
+}
