@@ -209,7 +209,7 @@ fn user_by_id<'a>(world: &'a World, id: &str) -> Option<&'a User> {
     world.users.iter().find(|user| user.platform == PLATFORM && user.id == id)
 }
 
-fn post_by<'a>(world: &'a World, is_meant: impl Fn(&Post) -> bool) -> Option<&'a Post> {
+fn post_by(world: &World, is_meant: impl Fn(&Post) -> bool) -> Option<&Post> {
     world.posts.iter().find(|post| post.platform == PLATFORM && is_meant(post))
 }
 

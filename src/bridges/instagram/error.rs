@@ -42,10 +42,16 @@ pub fn quota(headers: &Headers) -> Quota {
 /// The error that a reply with a failing status stands for.
 pub fn classify(reply: &HttpReply) -> Error {
     // The old API sends 503 as well when too much was asked; then nothing of the allowance is left.
-    if reply.status == 503 && quota(&reply.headers).remaining == Some(0) {
-        return Error::RateLimited { until: None, message: "HTTP 503 with no requests left".to_owned() };
+    let error = if reply.status == 503 && quota(&reply.headers).remaining == Some(0) {
+        Error::RateLimited { until: None, message: "HTTP 503 with no requests left".to_owned() }
+    } else {
+        reported(&reply.body).unwrap_or_else(|| by_status(reply.status, format!("HTTP {}", reply.status)))
+    };
+    match error {
+        // Only a server in between may know better.
+        Error::RateLimited { until: None, message } => Error::RateLimited { until: reply.headers.retry_at(), message },
+        other => other,
     }
-    reported(&reply.body).unwrap_or_else(|| by_status(reply.status, format!("HTTP {}", reply.status)))
 }
 
 /// The error that a body reports by itself, whatever status it came with. `None` when it is no report.

@@ -103,7 +103,7 @@ impl ExportFile for Export {
             return Ok(());
         }
         Err(Error::unsupported(
-            "this list does not say which posts were liked, as exports before 2020 did not: ask Instagram for a new one",
+            "this list does not say which posts were liked (exports before 2020 did not): ask Instagram for a new one",
         ))
     }
 }

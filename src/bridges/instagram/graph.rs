@@ -1,8 +1,8 @@
 //! The replies of the API of today, for professional accounts that signed in: who they are and what they posted.
 //!
 //! Owns that such a post has the same id as everywhere: the shortcode in its `permalink`, since the `id` here is known
-//! to nobody else. There is no list of likes in this API. Source: developers.facebook.com, "Instagram API with Instagram
-//! Login".
+//! to nobody else. There is no list of likes in this API. Source: developers.facebook.com, "Instagram API with
+//! Instagram Login".
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -3,7 +3,8 @@
 //! Owns the translation of Instagram's terms into those of [`crate::bridges`], for three sources: the file that
 //! Instagram gives its users, the API of professional accounts ([`graph`]: sign-in, own posts), and the API that closed
 //! in 2020 ([`wire`]), which trials and the sandbox still speak. A post is named by its shortcode everywhere. Read in
-//! this order: [`url`], [`export`], [`wire`], [`graph`], [`error`], [`client`]. For operators: docs/bridges/instagram.md.
+//! this order: [`url`], [`export`], [`wire`], [`graph`], [`error`], [`client`].
+//! For operators: docs/bridges/instagram.md.
 
 pub mod client;
 pub mod decode;

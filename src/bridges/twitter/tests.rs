@@ -389,7 +389,8 @@ async fn ids_and_handles_that_could_change_the_path_are_never_sent() {
 #[tokio::test]
 async fn a_post_list_keeps_only_what_the_account_wrote_itself() {
     let body = br#"{"data":[{"id":"1","text":"mine","author_id":"77"},{"id":"2","text":"foreign","author_id":"78"},
-        {"id":"3","text":"RT","author_id":"77","referenced_tweets":[{"type":"retweeted","id":"9"}]}],"meta":{"result_count":3}}"#;
+        {"id":"3","text":"RT","author_id":"77","referenced_tweets":[{"type":"retweeted","id":"9"}]}],
+        "meta":{"result_count":3}}"#;
     let script = Arc::new(Script::default().on("https://api.example/base/2/users/77/tweets", 200, &[], body));
     let page =
         twitter(&script, Api::V2).posts(&PostsOf::Account(account("77")), None, &Access::Instance).await.unwrap();
@@ -426,7 +427,7 @@ async fn the_older_api_signs_in_the_name_of_a_person() {
     let LikesReply::Page(page) = bridge.likes(&query).await.unwrap() else { panic!("a page") };
     let query = LikesQuery { cursor: page.next, ..query };
     bridge.likes(&query).await.unwrap();
-    let asked = script.asked.lock().unwrap();
+    let asked = script.asked.lock().unwrap().clone();
     let sent = &asked[0].1.iter().find(|header| header.name == "authorization").unwrap().value;
     assert!(
         sent.starts_with("OAuth oauth_consumer_key=\"client\"") && !sent.contains("16C7") && !sent.contains("hush")

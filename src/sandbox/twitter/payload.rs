@@ -256,6 +256,7 @@ pub fn status(world: &World, post: &Post, request: &Request, viewer: &str) -> Va
     let tags: Vec<Value> = post.tags.iter().map(|tag| json!({ "text": tag, "indices": [0, 1] })).collect();
     let mut entities = json!({ "hashtags": tags, "symbols": [], "user_mentions": [], "urls": urls });
     let page = format!("https://twitter.com/i/web/status/{}/photo/1", post.id);
+    let pieces = format!("https://video.twimg.com/{}.m3u8", post.id);
     let media = media_type(post).map(|kind| {
         let size = json!({ "w": 1200, "h": 800, "resize": "fit" });
         let mut media = json!({
@@ -278,7 +279,7 @@ pub fn status(world: &World, post: &Post, request: &Request, viewer: &str) -> Va
                 "aspect_ratio": [3, 2],
                 "duration_millis": 12_500,
                 "variants": [
-                    { "content_type": "application/x-mpegURL", "url": format!("https://video.twimg.com/{}.m3u8", post.id) },
+                    { "content_type": "application/x-mpegURL", "url": pieces },
                     { "bitrate": 256_000, "content_type": "video/mp4", "url": film(post, 256) },
                     { "bitrate": 2_176_000, "content_type": "video/mp4", "url": film(post, 2_176) },
                 ],
