@@ -104,6 +104,12 @@ pub trait Bridge: Send + Sync {
     /// Reads an address that a person pasted, without touching the network.
     fn parse_reference(&self, text: &str) -> Result<ParsedRef, ReferenceError>;
 
+    /// Whether this names a post by something else than its stable id, as a list that people wrote may do. Such a name is
+    /// never what is stored: [`LiveApi::post`] answers with the post and its id.
+    fn needs_resolving(&self, _: &ObjectRef) -> bool {
+        false
+    }
+
     /// Where people find the account that bears a handle now.
     fn profile_url(&self, handle: &str) -> String;
 

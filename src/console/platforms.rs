@@ -97,7 +97,7 @@ pub async fn bridge_import(node: &Node, name: &str, platform: &str, path: &std::
         tracing::info!(platform = %platform, "importing the likes of {name} on {platform}: {} so far", so_far.likes);
     };
     let imported = jobs::import(node, patron.id, platform, path, progress).await.map_err(refuse)?;
-    let jobs::Imported { likes, unreadable, changed } = imported;
+    let jobs::Imported { likes, unreadable, unresolved, changed } = imported;
     let mut text = format!(
         "{likes} likes read: {} new flattrs, {} from before, the others known",
         changed.flattrs, changed.baseline
@@ -105,8 +105,11 @@ pub async fn bridge_import(node: &Node, name: &str, platform: &str, path: &std::
     if unreadable > 0 {
         text.push_str(&format!("; {unreadable} items could not be understood"));
     }
+    if unresolved > 0 {
+        text.push_str(&format!("; {unresolved} addresses could not be looked up: connect the bridge and import again"));
+    }
     let data = json!({
-        "likes": likes, "unreadable": unreadable, "flattrs": changed.flattrs, "baseline": changed.baseline,
+        "likes": likes, "unreadable": unreadable, "unresolved": unresolved, "flattrs": changed.flattrs, "baseline": changed.baseline,
     });
     Ok(Answer::new(text, data))
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::JobError;
 use super::bridges::seen_post;
 use crate::bridges::archive::{Archive, Limits};
-use crate::bridges::{self, Bridge, LikeItem};
+use crate::bridges::{self, Access, Bridge, LikeItem};
 use crate::domain::id::PatronId;
 use crate::domain::identity::Platform;
 use crate::federation::Node;
@@ -30,6 +30,8 @@ const QUEUE: usize = 2;
 pub struct Imported {
     pub likes: u64,
     pub unreadable: u64,
+    /// Named by an address only, and the platform could not be asked which posts they are.
+    pub unresolved: u64,
     pub changed: Changed,
 }
 
@@ -82,6 +84,8 @@ pub async fn import(
                 let id = connection.expect("the owner comes first");
                 imported.likes += items.len() as u64;
                 imported.unreadable += unreadable;
+                let (items, unresolved) = resolved(&*bridge, items).await;
+                imported.unresolved += unresolved;
                 let likes: Vec<_> = items.iter().map(|item| (seen_post(node, &item.post), item.liked_at)).collect();
                 let instance = node.instance.clone();
                 let changed = node.write(move |tx| import::apply(tx, &instance, id, &likes, now)).await?;
@@ -98,6 +102,28 @@ pub async fn import(
         node.write(move |tx| import::end(tx, id, now)).await?;
     }
     Ok(imported)
+}
+
+/// Asks the platform which posts are meant where the file names them by address. What it does not answer is left out and
+/// counted: a flattr under a name that moves would be paid to whoever bears it next.
+async fn resolved(bridge: &dyn Bridge, items: Vec<LikeItem>) -> (Vec<LikeItem>, u64) {
+    let mut known = Vec::with_capacity(items.len());
+    let mut unresolved = 0;
+    for item in items {
+        if !bridge.needs_resolving(&item.post.id) {
+            known.push(item);
+            continue;
+        }
+        let asked = match bridge.live() {
+            Some(live) => live.post(&item.post.id, Some(&item.post.url), &Access::Instance).await,
+            None => Err(bridges::Error::unsupported("this platform cannot be asked")),
+        };
+        match asked {
+            Ok(post) => known.push(LikeItem { post, liked_at: item.liked_at }),
+            Err(_) => unresolved += 1,
+        }
+    }
+    (known, unresolved)
 }
 
 /// What the reading thread hands over, the owner first.

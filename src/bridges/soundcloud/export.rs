@@ -195,7 +195,7 @@ mod tests {
             &[TIDE, "https://soundcloud.com/mira-lund/sets/coast"],
         );
         let named = "My likes\n\nTitle;Artist page;Track;Liked at\n\
-                     Tide;https://soundcloud.com/mira-lund;https://m.soundcloud.com/Mira-Lund/tide?x=1;2013-06-02 08:00:00\n";
+                     Tide;soundcloud.com/mira-lund;https://m.soundcloud.com/Mira-Lund/tide?x=1;2013-06-02 08:00:00\n";
         check(named, &["https://soundcloud.com/mira-lund/tide@2013-06-02T08:00:00Z"]);
         check("a,https://api.soundcloud.com/tracks/771\n", &["soundcloud:tracks:771"]);
     }

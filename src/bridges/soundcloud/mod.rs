@@ -63,6 +63,10 @@ impl Bridge for SoundCloud {
         format!("https://soundcloud.com/{handle}")
     }
 
+    fn needs_resolving(&self, object: &ObjectRef) -> bool {
+        is_unresolved(object)
+    }
+
     fn live(&self) -> Option<&dyn LiveApi> {
         Some(self)
     }

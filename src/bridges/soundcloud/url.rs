@@ -257,7 +257,10 @@ mod tests {
             api,
             "https://api.soundcloud.com/tracks/soundcloud%3Atracks%3A9007199254740995?x=1",
             "https://w.soundcloud.com/player/?url=https%3A//api.soundcloud.com/tracks/9007199254740995&auto_play=true",
-            "https://w.soundcloud.com/player?url=https%3A%2F%2Fapi.soundcloud.com%2Ftracks%2Fsoundcloud%253Atracks%253A9007199254740995",
+            concat!(
+                "w.soundcloud.com/player?url=https%3A%2F%2Fapi.soundcloud.com%2Ftracks%2F",
+                "soundcloud%253Atracks%253A9007199254740995"
+            ),
         ] {
             check(text, RefKind::Post, api, Some(urn));
         }

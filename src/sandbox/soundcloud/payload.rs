@@ -109,7 +109,14 @@ pub fn sound(world: &World, post: &Post) -> Value {
         "user": user(owner),
     });
     let more = if is_set {
-        json!({ "ean": null, "likes_count": likes, "playlist_type": "", "track_count": 0, "tracks": [], "tracks_uri": format!("{uri}/tracks") })
+        json!({
+            "ean": null,
+            "likes_count": likes,
+            "playlist_type": "",
+            "track_count": 0,
+            "tracks": [],
+            "tracks_uri": format!("{uri}/tracks"),
+        })
     } else {
         json!({
             "access": access(world, post),

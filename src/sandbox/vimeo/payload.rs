@@ -69,7 +69,8 @@ pub fn video(world: &World, post: &Post, me: Option<&str>) -> Value {
     let liked_at = me.and_then(|me| liked_at(world, me, &post.id));
     let likes = world.likes.iter().filter(|like| like.platform == Platform::Vimeo && like.post == post.id).count();
     let tags = post.tags.iter().map(|tag| {
-        json!({ "uri": format!("/tags/{tag}"), "name": tag, "tag": tag, "canonical": tag.to_lowercase(), "metadata": {} })
+        let canonical = tag.to_lowercase();
+        json!({ "uri": format!("/tags/{tag}"), "name": tag, "tag": tag, "canonical": canonical, "metadata": {} })
     });
     let interactions = me.map(|me| {
         json!({
