@@ -16,6 +16,8 @@ pub mod clock;
 
 // How failures are told, and places at which a test may kill the process.
 pub mod fault;
+
+// Secrets at rest: sealed with a key that is not in the database.
 pub mod vault;
 
 // What we remember: Diesel on SQLite or PostgreSQL.

@@ -160,6 +160,7 @@ async fn crash_everywhere(mut stage: Stage, databases: &[Option<TestDatabase>]) 
         for (point, index, passings) in POINTS.into_iter().filter(|(point, ..)| story.passes(point)) {
             for passing in 1..=passings {
                 let crash = Some((index, format!("{point}#{passing}")));
+                eprintln!("{point}#{passing} of instance {index}");
                 let outcome = play(&mut stage, &snapshot, databases, story, crash).await?;
                 for (side, (found, wanted)) in outcome.iter().zip(&expected).enumerate() {
                     let differences = found.differences(wanted);
@@ -273,7 +274,10 @@ async fn rest_and_revive(stage: &mut Stage, alive: &[usize]) -> anyhow::Result<b
         }
         match rested {
             Ok(()) if !revived => return Ok(has_crashed),
-            Err(error) if !revived => return Err(error),
+            Err(error) if !revived => {
+                stage.print_logs();
+                return Err(error);
+            }
             // Whoever found it dead would try again later, by a clock that stands still here.
             _ => retry_everything(stage, alive).await?,
         }

@@ -34,7 +34,7 @@ pub struct Performer {
     pub base_url: String,
     /// Its account at the sandbox bank.
     pub account: String,
-    directory: PathBuf,
+    pub directory: PathBuf,
     process: Option<Child>,
 }
 
@@ -87,6 +87,7 @@ impl Stage {
     fn write_config(&self, performer: &Performer, port: u16, database_url: Option<&str>) -> anyhow::Result<()> {
         let github = self.sandbox.base_url(Platform::GitHub);
         let bank = format!("http://{}/bank", self.sandbox.addr);
+        let doors = self.doors();
         let database = database_url.map(|url| format!("[database]\nurl = \"{url}\"\n\n")).unwrap_or_default();
         let text = format!(
             "{database}[server]\ndomain = \"{}\"\nport = {port}\ndata_dir = \"{}\"\n\n\
@@ -94,7 +95,7 @@ impl Stage {
              [federation]\nallow_private_addresses = [\"127.0.0.0/8\"]\nfetch_timeout_seconds = 2\n\n\
              [money]\nminimum_budget = \"1.00\"\nminimum_payout = \"1.00\"\n\n\
              [settlement]\nminimum_transfer = \"0.01\"\n\n\
-             [bridge.github]\nbase_url = \"{github}\"\ntoken = \"token-{}\"\n\n\
+             [bridge.github]\nbase_url = \"{github}\"\ntoken = \"token-{}\"\n\n{doors}\
              [rail.sandbox]\nbase_url = \"{bank}\"\naccount = \"{}\"\n\n\
              [jobs]\npoll_interval_milliseconds = 40\n",
             performer.domain,
@@ -105,6 +106,28 @@ impl Stage {
         );
         std::fs::write(performer.config_path(), text)?;
         Ok(())
+    }
+
+    /// The other platforms of the sandbox, where every instance is known as the same app.
+    fn doors(&self) -> String {
+        let at = |platform: Platform| self.sandbox.base_url(platform);
+        let app = "client_id = \"sandbox-client\"\nclient_secret = \"sandbox-secret\"\n";
+        let (twitter, instagram, vimeo) = (at(Platform::Twitter), at(Platform::Instagram), at(Platform::Vimeo));
+        let (soundcloud, appnet, flickr) = (at(Platform::SoundCloud), at(Platform::AppNet), at(Platform::Flickr));
+        let five_hundred_px = at(Platform::FiveHundredPx);
+        format!(
+            "[bridge.twitter]\nbase_url = \"{twitter}\"\nauth_url = \"{twitter}/i/oauth2/authorize\"\n{app}\n\
+             [bridge.instagram]\napi = \"legacy\"\nbase_url = \"{instagram}\"\n\
+             auth_url = \"{instagram}/oauth/authorize\"\ntoken_url = \"{instagram}/oauth/access_token\"\n{app}\n\
+             [bridge.vimeo]\nbase_url = \"{vimeo}\"\nauth_url = \"{vimeo}/oauth/authorize\"\n{app}\n\
+             [bridge.soundcloud]\nbase_url = \"{soundcloud}\"\nauth_url = \"{soundcloud}/authorize\"\n\
+             token_url = \"{soundcloud}/oauth/token\"\nshort_url = \"{soundcloud}/on\"\n{app}\n\
+             [bridge.appnet]\nbase_url = \"{appnet}/stream/0\"\n\n\
+             [bridge.flickr]\nbase_url = \"{flickr}\"\nauth_url = \"{flickr}/services/oauth\"\n\
+             api_key = \"sandbox-client\"\napi_secret = \"sandbox-secret\"\n\n\
+             [bridge.500px]\nbase_url = \"{five_hundred_px}\"\nconsumer_key = \"sandbox-client\"\n\
+             consumer_secret = \"sandbox-secret\"\n\n"
+        )
     }
 
     /// Starts an instance and waits until it answers commands.

@@ -3,6 +3,7 @@
 //! Owns the story. Every figure that it prints is read from an instance over its control socket, and the last chapter
 //! compares them with a central computation over all likes and with the bank: if anything differs, the demo fails.
 
+mod checks;
 mod oracle;
 mod story;
 

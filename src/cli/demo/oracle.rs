@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::flattr::Key;
-use crate::domain::identity::{ObjectRef, Platform};
+use crate::domain::identity::ObjectRef;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::share::apportion;
 use crate::domain::time::Month;
@@ -16,23 +16,24 @@ pub struct PatronMonth {
     pub patron: String,
     pub month: Month,
     pub budget: Amount,
-    /// (object id, creator)
-    pub likes: Vec<(String, &'static str)>,
+    /// (post, creator); of a post whose creator nobody knows yet, nobody.
+    pub likes: Vec<(ObjectRef, Option<&'static str>)>,
 }
 
 /// What every creator must have received, in all.
 pub fn totals(months: &[PatronMonth]) -> BTreeMap<&'static str, Amount> {
     let mut totals: BTreeMap<&'static str, Amount> = BTreeMap::new();
     for patron in months {
-        let key = |(object, _): &(String, &'static str)| Key {
+        let key = |(object, _): &(ObjectRef, Option<&'static str>)| Key {
             home: patron.home.clone(),
             patron: patron.patron.clone(),
-            object: ObjectRef::new(Platform::GitHub, object).expect("ids of the sandbox are well formed"),
+            object: object.clone(),
             month: patron.month,
         };
         let keys: Vec<Key> = patron.likes.iter().map(key).collect();
         let shares = apportion(patron.budget, &keys, &vec![1; keys.len()]);
         for ((_, creator), share) in patron.likes.iter().zip(shares) {
+            let Some(creator) = creator else { continue };
             let total = totals.entry(creator).or_insert(Amount::zero(Currency::EUR));
             *total = total.checked_add(share).expect("the story stays within the range of an amount");
         }

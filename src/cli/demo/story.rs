@@ -1,12 +1,10 @@
 //! The story, chapter by chapter: a month of stars on three instances, and what became of it.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
+use super::checks::{does_it_add_up, follow, set_up_links};
 use super::eur;
-use super::oracle::{PatronMonth, totals};
 use crate::cli::stage::Stage;
 use crate::console::{Command, table};
 use crate::domain::identity::Platform;
@@ -14,12 +12,12 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::time::Timestamp;
 use crate::sandbox::control;
 
-const ALPHA: usize = 0;
-const BETA: usize = 1;
-const GAMMA: usize = 2;
+pub(super) const ALPHA: usize = 0;
+pub(super) const BETA: usize = 1;
+pub(super) const GAMMA: usize = 2;
 
 /// Patrons: home, name, monthly budget, whether they give in their own name.
-const PATRONS: [(usize, &str, &str, bool); 4] = [
+pub(super) const PATRONS: [(usize, &str, &str, bool); 4] = [
     (ALPHA, "ada", "5.00", true),
     (ALPHA, "ben", "2.00", false),
     (BETA, "cleo", "10.00", true),
@@ -27,11 +25,11 @@ const PATRONS: [(usize, &str, &str, bool); 4] = [
 ];
 
 /// Creators: the instance that each chooses, and the repositories they own.
-const CREATORS: [(usize, &str, &[&str]); 3] =
+pub(super) const CREATORS: [(usize, &str, &[&str]); 3] =
     [(BETA, "mira", &["tidepool", "kelp"]), (GAMMA, "noor", &["lantern"]), (BETA, "oskar", &["quill"])];
 
 /// Stars of the story: patron, repository, time. The one of 30 June is seen only in July.
-const JUNE: [(&str, &str, &str); 8] = [
+pub(super) const JUNE: [(&str, &str, &str); 8] = [
     ("ada", "mira/tidepool", "2013-06-10T09:00:00Z"),
     ("ada", "noor/lantern", "2013-06-11T19:30:00Z"),
     ("ada", "oskar/quill", "2013-06-12T07:45:00Z"),
@@ -41,12 +39,40 @@ const JUNE: [(&str, &str, &str); 8] = [
     ("dan", "mira/kelp", "2013-06-16T10:20:00Z"),
     ("ben", "oskar/quill", "2013-06-30T23:50:00Z"),
 ];
-const JULY: [(&str, &str, &str); 4] = [
+pub(super) const JULY: [(&str, &str, &str); 4] = [
     ("ada", "mira/kelp", "2013-07-15T09:00:00Z"),
     ("ben", "noor/lantern", "2013-07-16T10:00:00Z"),
     ("cleo", "mira/tidepool", "2013-07-17T11:00:00Z"),
     ("dan", "oskar/quill", "2013-07-18T12:00:00Z"),
 ];
+
+/// Where mira shows other work, and what it is called there.
+const DOORS: [(Platform, &str); 7] = [
+    (Platform::Flickr, "reef"),
+    (Platform::Vimeo, "tides"),
+    (Platform::SoundCloud, "surf"),
+    (Platform::AppNet, "low-water"),
+    (Platform::FiveHundredPx, "anemone"),
+    (Platform::Twitter, "gone-diving"),
+    (Platform::Instagram, "wetsuit"),
+];
+/// Likes of July at the other seven platforms; the last two come by export files, which name no author.
+pub(super) const ELSEWHERE: [(&str, Platform, &str, &str); 9] = [
+    ("ada", Platform::Flickr, "mira/reef", "2013-07-14T09:00:00Z"),
+    ("ada", Platform::Vimeo, "mira/tides", "2013-07-14T10:00:00Z"),
+    ("cleo", Platform::SoundCloud, "mira/surf", "2013-07-15T11:00:00Z"),
+    ("cleo", Platform::AppNet, "mira/low-water", "2013-07-15T12:00:00Z"),
+    ("cleo", Platform::Flickr, "mira/reef", "2013-07-16T13:00:00Z"),
+    ("dan", Platform::FiveHundredPx, "mira/anemone", "2013-07-17T14:00:00Z"),
+    ("dan", Platform::Vimeo, "mira/tides", "2013-07-17T15:00:00Z"),
+    ("dan", Platform::Twitter, "mira/gone-diving", "2013-07-18T16:00:00Z"),
+    ("ben", Platform::Instagram, "mira/wetsuit", "2013-07-18T17:00:00Z"),
+];
+
+/// Likes there are read from files that the platform gives its people.
+pub(super) fn is_by_file(platform: Platform) -> bool {
+    matches!(platform, Platform::Twitter | Platform::Instagram)
+}
 
 /// Plays all chapters.
 ///
@@ -60,6 +86,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<(Vec<String>, Vec<(String
     instances_settle(stage).await?;
     creators_are_paid(stage, "2013-07-11T09:00:00Z").await?;
     a_late_claim(stage).await?;
+    more_doors(stage).await?;
     the_second_month(stage).await?;
     let mut problems = does_it_add_up(stage).await?;
     let links = set_up_links(stage).await?;
@@ -67,11 +94,11 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<(Vec<String>, Vec<(String
     Ok((problems, links))
 }
 
-fn chapter(number: u32, title: &str) {
+pub(super) fn chapter(number: u32, title: &str) {
     println!("\n{number}. {title}\n{}", "═".repeat(title.chars().count() + 3));
 }
 
-fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+pub(super) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -103,6 +130,12 @@ async fn set_the_scene(stage: &mut Stage) -> anyhow::Result<()> {
             json!({ "platform": "github", "user": user, "token": format!("token-{}", instance.name) })
         })
         .collect();
+    for (platform, work) in DOORS {
+        let person = |handle: &str| json!({ "platform": platform.slug(), "handle": handle, "name": handle });
+        users.push(person("mira"));
+        users.extend(PATRONS.iter().map(|(_, name, ..)| person(name)));
+        posts.push(json!({ "platform": platform.slug(), "owner": "mira", "name": work, "title": work }));
+    }
     let scenario = json!({ "users": users, "posts": posts, "likes": [old], "tokens": tokens });
     let mut world = stage.sandbox.world();
     control::add(&mut world, serde_json::from_value(scenario)?)?;
@@ -115,7 +148,7 @@ async fn set_the_scene(stage: &mut Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn person_account(name: &str) -> String {
+pub(super) fn person_account(name: &str) -> String {
     format!("IBAN-{}", name.to_uppercase())
 }
 
@@ -200,11 +233,23 @@ async fn stars_become_flattrs(stage: &mut Stage) -> anyhow::Result<()> {
 
 /// The creator puts the claim's address into the GitHub profile; the home checks it, and so does every peer.
 async fn claim(stage: &Stage, home: usize, name: &str) -> anyhow::Result<String> {
-    let command = Command::ClaimBegin { name: name.to_owned(), platform: "github".to_owned(), handle: name.to_owned() };
+    claim_at(stage, home, name, Platform::GitHub).await
+}
+
+async fn claim_at(stage: &Stage, home: usize, name: &str, platform: Platform) -> anyhow::Result<String> {
+    let (owned, handle) = (name.to_owned(), name.to_owned());
+    let command = Command::ClaimBegin { name: owned, platform: platform.slug().to_owned(), handle };
     let begun = stage.data(home, command).await?;
-    stage.sandbox.world().user_mut(Platform::GitHub, name)?.website = Some(text(&begun, "claim_url").to_owned());
+    {
+        let mut world = stage.sandbox.world();
+        let user = world.user_mut(platform, name)?;
+        // Not every profile has a field for a website.
+        let url = text(&begun, "claim_url").to_owned();
+        (user.website, user.bio) = (Some(url.clone()), Some(format!("I am {name}. {url}")));
+    }
     let checked = stage.ask(home, Command::ClaimCheck { token: text(&begun, "token").to_owned() }).await?;
-    println!("{name} claims github.com/{name} at {}: {}", stage.instances[home].name, checked.text);
+    let (label, at) = (platform.label(), stage.instances[home].name);
+    println!("{name} claims the account {name} on {label} at {at}: {}", checked.text);
     Ok(checked.text)
 }
 
@@ -351,7 +396,7 @@ async fn creators_are_paid(stage: &mut Stage, at: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bank_balance(stage: &Stage, account: &str) -> Amount {
+pub(super) fn bank_balance(stage: &Stage, account: &str) -> Amount {
     stage.sandbox.world().bank.balances.get(account).copied().unwrap_or(Amount::zero(Currency::EUR))
 }
 
@@ -372,11 +417,64 @@ async fn a_late_claim(stage: &mut Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// July: fewer stars, and the shares that were held since June.
+/// The other seven platforms: mira claims her accounts there, patrons connect theirs or bring their export files.
+async fn more_doors(stage: &mut Stage) -> anyhow::Result<()> {
+    chapter(9, "Seven more doors");
+    for (platform, _) in DOORS.into_iter().filter(|(platform, _)| !is_by_file(*platform)) {
+        claim_at(stage, BETA, "mira", platform).await?;
+    }
+    stage.rest().await?;
+    for (patron, platform, ..) in ELSEWHERE {
+        let (home, ..) = patron_of(patron)?;
+        if is_by_file(platform) {
+            // The first file is a baseline, as every first reading is.
+            println!("{patron} imports a file of {}: {}", platform.label(), import(stage, patron, platform).await?);
+        } else {
+            let (name, handle) = (patron.to_owned(), patron.to_owned());
+            let platform = platform.slug().to_owned();
+            stage.ask(home, Command::BridgeConnect { name, platform, handle, is_trusted: true }).await?;
+        }
+    }
+    stage.advance_to("2013-07-12T12:00:00Z").await?;
+    {
+        let mut world = stage.sandbox.world();
+        for (patron, platform, post, at) in ELSEWHERE {
+            world.like(platform, patron, post, at.parse()?)?;
+        }
+    }
+    let row = |(patron, platform, post, at): (&str, Platform, &str, &str)| {
+        let by = if is_by_file(platform) { "export file" } else { "API" };
+        vec![patron.to_owned(), platform.label().to_owned(), post.to_owned(), at.to_owned(), by.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = ELSEWHERE.into_iter().map(row).collect();
+    println!("\n{}", table(&["patron", "platform", "liked", "at", "read by"], &rows));
+    Ok(())
+}
+
+fn patron_of(wanted: &str) -> anyhow::Result<(usize, &'static str)> {
+    let found = PATRONS.iter().find(|(_, name, ..)| *name == wanted);
+    found.map(|(home, name, ..)| (*home, *name)).with_context(|| format!("{wanted} is no patron"))
+}
+
+/// A patron asks the platform for the export file and gives it to the instance.
+async fn import(stage: &Stage, patron: &str, platform: Platform) -> anyhow::Result<String> {
+    let (home, _) = patron_of(patron)?;
+    let bytes = control::export(&stage.sandbox.world(), platform.slug(), patron)?;
+    let path = stage.instances[home].directory.join(format!("{patron}-{platform}.zip"));
+    std::fs::write(&path, bytes)?;
+    let command = Command::BridgeImport { name: patron.to_owned(), platform: platform.slug().to_owned(), path };
+    Ok(stage.ask(home, command).await?.text)
+}
+
+/// July: fewer stars, likes from seven more platforms, and the shares that were held since June.
 async fn the_second_month(stage: &mut Stage) -> anyhow::Result<()> {
-    chapter(9, "July, with what June had held");
+    chapter(10, "July, with what June had held");
     give_stars(stage, &JULY)?;
     stage.advance_to("2013-07-20T08:00:00Z").await?;
+    for (patron, platform, ..) in ELSEWHERE.into_iter().filter(|(_, platform, ..)| is_by_file(*platform)) {
+        println!("{patron} imports a newer file of {}: {}", platform.label(), import(stage, patron, platform).await?);
+    }
+    println!("Nobody knows yet who wrote what the files name: those shares wait for the posts.");
     stage.advance_to("2013-08-01T00:00:30Z").await?;
     stage.advance_to("2013-08-04T00:00:30Z").await?;
     for time in ["2013-08-10T00:01:00Z", "2013-08-10T00:30:00Z", "2013-08-10T01:00:00Z"] {
@@ -385,130 +483,4 @@ async fn the_second_month(stage: &mut Stage) -> anyhow::Result<()> {
     show_statements(stage, "Statements of both months:").await?;
     creators_are_paid(stage, "2013-08-11T09:00:00Z").await?;
     show_creators(stage, "In all:").await
-}
-
-/// The books, the bank, and one central computation over all likes must agree to the last unit.
-async fn does_it_add_up(stage: &mut Stage) -> anyhow::Result<Vec<String>> {
-    chapter(10, "Does it add up?");
-    let mut problems = Vec::new();
-    for index in [ALPHA, BETA, GAMMA] {
-        match stage.verify_books(index) {
-            Ok(said) => println!("{:<6} {said}", stage.instances[index].name),
-            Err(error) => problems.push(format!("{}: {error}", stage.instances[index].name)),
-        }
-    }
-    let expected = totals(&patron_months(stage)?);
-    let mut rows = Vec::new();
-    for (home, name, _) in CREATORS {
-        let creators = stage.data(home, Command::PayoutList).await?;
-        let creators = creators.as_array().cloned().unwrap_or_default();
-        let creator = creators.iter().find(|creator| text(creator, "creator") == name);
-        let creator = creator.with_context(|| format!("{name} has no account"))?;
-        let parts = ["promised", "available", "paid"].map(|part| eur(text(creator, part)));
-        let received = Amount::sum(parts, Currency::EUR).context("sum")?;
-        let wanted = expected.get(name).copied().unwrap_or(Amount::zero(Currency::EUR));
-        if received != wanted {
-            problems.push(format!("{name} received {received}, a central computation gives {wanted}"));
-        }
-        if eur(text(creator, "paid")) != bank_balance(stage, &person_account(name)) {
-            problems.push(format!("{name}'s bank account does not hold what was paid out"));
-        }
-        rows.push(vec![name.to_owned(), received.to_wire(), wanted.to_wire()]);
-    }
-    println!("\n{}", table(&["creator", "federation", "central"], &rows));
-    problems.extend(compare_banks(stage).await?);
-    problems.extend(compare_debts(stage).await?);
-    if problems.is_empty() {
-        println!("\nEvery unit is where it should be.");
-    }
-    Ok(problems)
-}
-
-/// A set-up link for everybody. Made when the story has ended: a link lives for three days of the virtual clock.
-async fn set_up_links(stage: &Stage) -> anyhow::Result<Vec<(String, String)>> {
-    let patrons = PATRONS.iter().map(|(home, name, ..)| (*home, *name));
-    let creators = CREATORS.iter().map(|(home, name, _)| (*home, *name));
-    let mut links = Vec::new();
-    for (home, name) in patrons.chain(creators) {
-        let made = stage.data(home, Command::UserPassword { name: name.to_owned() }).await?;
-        links.push((name.to_owned(), text(&made, "setup_link").to_owned()));
-    }
-    Ok(links)
-}
-
-/// Opens every link as a browser would, without using it up.
-async fn follow(stage: &Stage, links: &[(String, String)]) -> anyhow::Result<Vec<String>> {
-    let mut client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    for instance in &stage.instances {
-        let host = instance.domain.split(':').next().unwrap_or(&instance.domain);
-        // Browsers know that such names are this machine; not every system does.
-        client = client.resolve(host, (std::net::Ipv4Addr::LOCALHOST, 0).into());
-    }
-    let client = client.build()?;
-    let mut problems = Vec::new();
-    for (name, link) in links {
-        let answer = client.get(link).header("accept", "text/html").send().await?;
-        if answer.status() != reqwest::StatusCode::OK {
-            problems.push(format!("the link for {name} answers {}", answer.status()));
-        }
-    }
-    Ok(problems)
-}
-
-/// All patrons' months, for the oracle: the likes of the story and nothing else.
-fn patron_months(stage: &Stage) -> anyhow::Result<Vec<PatronMonth>> {
-    let world = stage.sandbox.world();
-    let mut months = Vec::new();
-    for (month, stars) in [("2013-06", &JUNE[..]), ("2013-07", &JULY[..])] {
-        for (home, name, budget, _) in PATRONS {
-            let mut likes = Vec::new();
-            for (_, repository, _) in stars.iter().filter(|(patron, ..)| *patron == name) {
-                let owner = repository.split('/').next().unwrap_or_default();
-                let creator = CREATORS.iter().find(|(_, creator, _)| *creator == owner);
-                let (_, creator, _) = creator.with_context(|| format!("{repository} has no creator"))?;
-                likes.push((world.post(Platform::GitHub, repository)?.id.clone(), *creator));
-            }
-            let base_url = &stage.instances[home].base_url;
-            months.push(PatronMonth {
-                home: format!("{base_url}/instance"),
-                patron: format!("{base_url}/users/{name}"),
-                month: month.parse()?,
-                budget: eur(budget),
-                likes,
-            });
-        }
-    }
-    Ok(months)
-}
-
-/// What each instance believes it has at the bank is what the bank says.
-async fn compare_banks(stage: &Stage) -> anyhow::Result<Vec<String>> {
-    let mut problems = Vec::new();
-    for index in [ALPHA, BETA, GAMMA] {
-        let accounts = stage.data(index, Command::LedgerAccounts { prefix: "bank:".to_owned() }).await?;
-        let booked = accounts.as_array().and_then(|rows| rows.first()).map_or(eur("0"), |row| eur(text(row, "posted")));
-        let there = bank_balance(stage, &stage.instances[index].account);
-        if booked != there {
-            problems.push(format!("{} books {booked} at the bank, the bank says {there}", stage.instances[index].name));
-        }
-    }
-    Ok(problems)
-}
-
-/// What one side says that it owes is what the other says that it is owed.
-async fn compare_debts(stage: &Stage) -> anyhow::Result<Vec<String>> {
-    let mut sides: BTreeMap<(String, String), Vec<Amount>> = BTreeMap::new();
-    for index in [ALPHA, BETA, GAMMA] {
-        let own = stage.instances[index].domain.clone();
-        for peer in stage.data(index, Command::PeerList).await?.as_array().cloned().unwrap_or_default() {
-            let other = text(&peer, "peer").to_owned();
-            let pair = if peer["is_debtor"] == json!(true) { (own.clone(), other) } else { (other, own.clone()) };
-            sides.entry(pair).or_default().push(eur(text(&peer, "owed")));
-        }
-    }
-    Ok(sides
-        .into_iter()
-        .filter(|(_, amounts)| amounts.len() != 2 || amounts[0] != amounts[1])
-        .map(|((debtor, creditor), amounts)| format!("{debtor} and {creditor} name different debts: {amounts:?}"))
-        .collect())
 }
