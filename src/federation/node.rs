@@ -92,7 +92,7 @@ pub struct Parts {
     pub keys: Arc<LocalKeys>,
     pub client: GuardedClient,
     pub rail: Option<Arc<dyn Rail>>,
-    /// Begun when the rail refused a payment.
+    /// Begun when the rail failed.
     pub rail_pause: Pause,
     pub bridges: Registry,
     /// Opens what people's platforms gave us in confidence.

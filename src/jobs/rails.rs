@@ -14,13 +14,16 @@ use crate::flows::{pay_out, receive_money, settle};
 use crate::rails::{AccountMovement, Payment, Rail};
 use crate::storage::{bank, connections, payments};
 
-/// How long the rail is left alone after it refused a payment.
+/// How long the rail is left alone after it failed.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Brings out what waits and reads what came. Says whether anything was done.
 pub async fn step(node: &Node) -> Result<bool, JobError> {
     let Some(rail) = node.rail.clone() else { return Ok(false) };
-    let sent = if node.rail_pause.is_over() { send_payments(node, rail.as_ref()).await? } else { false };
+    if !node.rail_pause.is_over() {
+        return Ok(false);
+    }
+    let sent = send_payments(node, rail.as_ref()).await?;
     let name = rail.name();
     let (cursor, next_poll_at) = node.db.read(move |tx| connections::rail_cursor(tx, name)).await?;
     if !sent && node.now().micros() < next_poll_at {
@@ -91,7 +94,9 @@ async fn read_movements(node: &Node, rail: &dyn Rail, cursor: i64) -> Result<boo
     let movements = match rail.movements(u64::try_from(cursor).unwrap_or(0)).await {
         Ok(movements) => movements,
         Err(error) => {
-            let (reason, next) = (error.to_string(), node.now().plus(interval));
+            // Tried again in a moment of real time: a payment of ours may be waiting to be seen.
+            node.rail_pause.begin(PAUSE);
+            let (reason, next) = (error.to_string(), node.now());
             tracing::warn!(rail = name, "the rail {name} cannot be read: {reason}");
             node.write(move |tx| connections::save_rail_cursor(tx, name, cursor, next, Some(&reason))).await?;
             return Ok(false);
