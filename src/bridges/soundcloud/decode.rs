@@ -134,7 +134,9 @@ fn streams(bytes: &[u8]) -> Result<Value, Error> {
     if found.is_empty() || !found.keys().all(|name| name.ends_with("_url")) {
         return Err(error::reported(bytes).unwrap_or_else(|| Error::malformed("these are no streams")));
     }
-    Ok(json!({ "streams": found.keys().collect::<Vec<_>>() }))
+    // The order of members says nothing.
+    let names: std::collections::BTreeSet<&String> = found.keys().collect();
+    Ok(json!({ "streams": names }))
 }
 
 fn located(bytes: &[u8]) -> Result<Value, Error> {

@@ -1,7 +1,7 @@
 //! The documents of 500px, in the documented shape.
 //!
 //! Owns their variety: a short and a full form, pictures as a list where several sizes were asked for and as one object
-//! where not, times with the offset of Toronto. Source: 500px/legacy-api-documentation, basics/formats_and_terms.md.
+//! where not, times with the offset of Toronto. Source: 500px/legacy-api-documentation, basics, formats and terms.
 
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 use serde_json::{Value, json};
