@@ -103,6 +103,8 @@ pub fn signed_in(
     let connection = connection.ok_or_else(|| ProveError::Taken(account.clone()))?;
     let proof = claims::make_proof(tx, patron, account, handle, token, now)?;
     claims::set_proof_state(tx, proof.id, "proved", Some(now))?;
+    // What could not be read without the sign-in may have been put off for long.
+    connections::set_next_poll(tx, connection.id, now)?;
     Ok(connection)
 }
 
