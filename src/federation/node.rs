@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ pub struct Parts {
     pub rail: Option<Arc<dyn Rail>>,
     /// Begun when the rail failed.
     pub rail_pause: Pause,
+    /// Whether the rail was read since this process began.
+    pub is_rail_read: AtomicBool,
     pub bridges: Registry,
     /// Opens what people's platforms gave us in confidence.
     pub vault: Vault,
@@ -151,6 +154,7 @@ impl Node {
             client,
             rail,
             rail_pause: Pause::default(),
+            is_rail_read: AtomicBool::new(false),
             vault,
             renewals: tokio::sync::Mutex::default(),
             bridges,

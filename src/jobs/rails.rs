@@ -3,6 +3,7 @@
 //! Owns that a payment is brought out after the transaction that decided it, as often as it takes, under one reference; and
 //! that the books follow the bank's own records, never our hopes.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::JobError;
@@ -26,7 +27,9 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     let sent = send_payments(node, rail.as_ref()).await?;
     let name = rail.name();
     let (cursor, next_poll_at) = node.db.read(move |tx| connections::rail_cursor(tx, name)).await?;
-    if !sent && node.now().micros() < next_poll_at {
+    // After a start at once: what left before the process ended may be there to be seen.
+    let is_first = !node.is_rail_read.load(Ordering::Relaxed);
+    if !sent && !is_first && node.now().micros() < next_poll_at {
         return Ok(false);
     }
     Ok(read_movements(node, rail.as_ref(), cursor).await? || sent)
@@ -102,6 +105,7 @@ async fn read_movements(node: &Node, rail: &dyn Rail, cursor: i64) -> Result<boo
             return Ok(false);
         }
     };
+    node.is_rail_read.store(true, Ordering::Relaxed);
     let count = movements.len();
     for movement in movements {
         let next = node.now();
