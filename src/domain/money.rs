@@ -37,7 +37,7 @@ impl Currency {
 
     /// Whether it is a currency in use, which an instance may keep its books in.
     ///
-    /// Source: ISO 4217; see [`currency`].
+    /// Source: ISO 4217; see `currency`.
     pub fn is_in_use(self) -> bool {
         currency::minor_digits(self.as_str()).is_some()
     }

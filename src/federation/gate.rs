@@ -1,8 +1,8 @@
 //! The gate: what an activity must pass before anything of it is believed or stored.
 //!
-//! Owns the order, from what costs nothing to what costs a fetch: size and type, form ([`form`](self::form)), the
+//! Owns the order, from what costs nothing to what costs a fetch: size and type, form (`form`), the
 //! signature as far as it can be judged without a key (digest and time window too), the origin of the key, the key of
-//! the actor ([`signer`](self::signer)), for a settlement message its proof, and only then the library as second
+//! the actor (`signer`), for a settlement message its proof, and only then the library as second
 //! verifier, the row in the inbox, and 202. A refusal stores nothing of the activity. There is no policy about domains
 //! here yet. Source: FEDERATION.md in this repository.
 

@@ -21,11 +21,11 @@ const PLATFORM: Platform = Platform::Vimeo;
 const THUMBNAIL_WIDTH: u32 = 640;
 const AVATAR_WIDTH: u32 = 288;
 
-/// The fields that [`WireVideo`] reads; asking for no more raises the allowance.
+/// The fields that `WireVideo` reads; asking for no more raises the allowance.
 pub const VIDEO_FIELDS: &str = "uri,name,description,link,duration,width,height,created_time,release_time,license,\
                                 content_rating,status,privacy.view,privacy.embed,pictures.sizes,tags,user.uri,\
                                 user.link,metadata.interactions.like";
-/// The fields that [`WireUser`] reads.
+/// The fields that `WireUser` reads.
 pub const USER_FIELDS: &str = "uri,name,link,bio,pictures.sizes,websites";
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 //!
 //! Owns that every held share ends exactly once: released by a claim, or back with its patron when its time is over. A
 //! claim that is verified before the expiry is written wins. What a profile says of the claims on it is decided in
-//! [`look`]; whether what was earned may leave, in [`standing`].
+//! [`look`]; whether what was earned may leave, in `standing`.
 
 mod look;
 mod standing;

@@ -3,7 +3,7 @@
 //! Owns that a message has an effect once, in the order of its channel, and only if it fits what was said before. The
 //! proof is verified by the caller; whoever calls without a verified proof breaks guarantee 5.
 //!
-//! Here: envelope, chain and what both sides say. [`creditor`] hears a debtor, [`debtor`] hears a creditor.
+//! Here: envelope, chain and what both sides say. `creditor` hears a debtor, `debtor` hears a creditor.
 
 mod creditor;
 mod debtor;
