@@ -27,12 +27,23 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     let sent = send_payments(node, rail.as_ref()).await?;
     let name = rail.name();
     let (cursor, next_poll_at) = node.db.read(move |tx| connections::rail_cursor(tx, name)).await?;
-    // After a start at once: what left before the process ended may be there to be seen.
-    let is_first = !node.is_rail_read.load(Ordering::Relaxed);
+    // After a start at once, when something of ours had left before the process ended: it is there to be seen.
+    let is_first = !node.is_rail_read.load(Ordering::Relaxed) && has_left(node).await?;
     if !sent && !is_first && node.now().micros() < next_poll_at {
         return Ok(false);
     }
     Ok(read_movements(node, rail.as_ref(), cursor).await? || sent)
+}
+
+/// Whether a payment or payout was brought out and not yet seen on our account.
+async fn has_left(node: &Node) -> Result<bool, JobError> {
+    Ok(node
+        .db
+        .read(|tx| {
+            let sent = payments::payments_in(tx, "sent", true)?.len();
+            Ok::<bool, crate::storage::Error>(sent + bank::payouts_in_state(tx, "exported")?.len() > 0)
+        })
+        .await?)
 }
 
 /// Whether the rail is to be read now, or has payments to bring out.
