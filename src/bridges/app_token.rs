@@ -5,14 +5,14 @@
 //! times are those of the platform's own `Date` headers.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::error::Error;
-use super::http::{Header, Headers, Http, HttpRequest};
+use super::http::{Header, Http, HttpRequest};
 use super::oauth2;
 use super::value::Secret;
 use crate::domain::time::Timestamp;
@@ -104,16 +104,9 @@ impl AppToken {
         let fetched: Fetched = serde_json::from_slice(&oauth2::normal_form(&reply)?)
             .map_err(|_| Error::malformed("the token reply is no token"))?;
         let token = Secret::new(fetched.access_token);
-        *kept = Kept { token: Some(token.clone()), fetched_at: sent_at(&reply.headers), has_worked: false };
+        *kept = Kept { token: Some(token.clone()), fetched_at: reply.headers.sent_at(), has_worked: false };
         Ok(token)
     }
-}
-
-/// When the platform sent a reply, by its own clock.
-pub(crate) fn sent_at(headers: &Headers) -> Option<Timestamp> {
-    let sent = httpdate::parse_http_date(headers.get("date")?).ok()?;
-    let seconds = sent.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-    i64::try_from(seconds).ok().map(Timestamp::from_seconds)
 }
 
 #[cfg(test)]

@@ -76,6 +76,23 @@ impl Error {
         matches!(self, Error::RateLimited { .. } | Error::Transient { .. })
     }
 
+    /// What a status means wherever a platform says nothing of its own about it.
+    ///
+    /// 400, 422, redirects and what nobody knows: our request or our reading of the platform is wrong.
+    pub(crate) fn of_status(status: u16, message: String) -> Error {
+        match status {
+            401 => Error::Unauthorized { expired: false, message },
+            402 => Error::PaymentRequired { message },
+            403 => Error::Forbidden { message },
+            404 => Error::NotFound { message },
+            // 451: taken down for legal reasons. Both are the platform's own word that it will not come back.
+            410 | 451 => Error::Gone { message },
+            429 => Error::RateLimited { until: None, message },
+            408 | 500..=599 => Error::Transient { message },
+            _ => Error::Malformed { message },
+        }
+    }
+
     pub fn malformed(message: impl AsRef<str>) -> Error {
         Error::Malformed { message: readable(message.as_ref()) }
     }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -20,7 +21,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// A longer wait than a day is not believed.
 const RETRY_AFTER_SECONDS_MAX: u64 = 86_400;
-/// Nor is a date beyond the year 5138 or so.
+/// Nor is a date beyond the year 5138 or so: some platforms write milliseconds now and then.
 const EPOCH_SECONDS_MAX: i64 = 100_000_000_000;
 
 /// A header of a request. The value may be a token, so this type has no `Debug`.
@@ -111,18 +112,31 @@ impl Headers {
     pub(crate) fn retry_at(&self) -> Option<Timestamp> {
         let text = self.get("retry-after")?.trim();
         match text.parse::<u64>() {
-            Ok(seconds) => {
-                let sent = http_time(self.get("date")?)?;
-                Some(sent.plus(Duration::from_secs(seconds.min(RETRY_AFTER_SECONDS_MAX))))
-            }
+            Ok(seconds) => Some(self.sent_at()?.plus(Duration::from_secs(seconds.min(RETRY_AFTER_SECONDS_MAX)))),
             Err(_) => http_time(text),
         }
     }
+
+    /// When the platform sent the reply, by its own clock.
+    pub(crate) fn sent_at(&self) -> Option<Timestamp> {
+        http_time(self.get("date")?)
+    }
+
+    /// A header that is a whole number, such as what is left of an allowance.
+    pub(crate) fn number<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.get(name)?.trim().parse().ok()
+    }
 }
 
-fn http_time(text: &str) -> Option<Timestamp> {
-    let since = httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok().filter(|seconds| *seconds <= EPOCH_SECONDS_MAX).map(Timestamp::from_seconds)
+/// A moment as HTTP writes it (RFC 9110, section 5.6.7).
+pub(crate) fn http_time(text: &str) -> Option<Timestamp> {
+    let since = httpdate::parse_http_date(text.trim()).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    epoch_time(i64::try_from(since.as_secs()).ok()?)
+}
+
+/// A moment in seconds since 1970; `None` when it cannot be meant so.
+pub(crate) fn epoch_time(seconds: i64) -> Option<Timestamp> {
+    (0..=EPOCH_SECONDS_MAX).contains(&seconds).then(|| Timestamp::from_seconds(seconds))
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {

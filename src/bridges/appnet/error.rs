@@ -4,7 +4,7 @@
 //! proxies answer 200 to everything) the code in the body counts. Times are given in seconds to go, from the `Date` of
 //! the reply. Source: appdotnet/api-spec, make-request/{responses,rate-limits}.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -15,7 +15,6 @@ use crate::domain::time::Timestamp;
 
 /// A window is an hour or a minute; a reset beyond a day is not in seconds to go and is not believed.
 const RESET_SECONDS_MAX: u64 = 86_400;
-const EPOCH_SECONDS_MAX: i64 = 100_000_000_000;
 
 #[derive(Deserialize)]
 struct WireReport {
@@ -31,18 +30,12 @@ struct WireReportMeta {
 
 /// What is left of the allowance, by the headers of any reply.
 pub fn quota(headers: &Headers) -> Quota {
-    Quota {
-        remaining: headers.get("x-ratelimit-remaining").and_then(|text| text.trim().parse().ok()),
-        resets_at: resets_at(headers),
-    }
+    Quota { remaining: headers.number("x-ratelimit-remaining"), resets_at: resets_at(headers) }
 }
 
 fn resets_at(headers: &Headers) -> Option<Timestamp> {
-    let seconds: u64 = headers.get("x-ratelimit-reset")?.trim().parse().ok()?;
-    let wait = Some(seconds).filter(|seconds| *seconds <= RESET_SECONDS_MAX).map(Duration::from_secs)?;
-    let sent = httpdate::parse_http_date(headers.get("date")?).ok()?;
-    let sent = i64::try_from(sent.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
-    (sent <= EPOCH_SECONDS_MAX).then(|| Timestamp::from_seconds(sent).plus(wait))
+    let seconds = headers.number("x-ratelimit-reset").filter(|seconds| *seconds <= RESET_SECONDS_MAX)?;
+    Some(headers.sent_at()?.plus(Duration::from_secs(seconds)))
 }
 
 /// The error that a reply with a failing status stands for.
@@ -74,15 +67,10 @@ fn classify_parts(status: u16, headers: &Headers, meta: &WireReportMeta) -> Erro
         (_, "token-expired") => Error::Unauthorized { expired: true, message },
         // `invalid-token` and `not-authorized`: damaged, or taken back by the person.
         (401, _) => Error::Unauthorized { expired: false, message },
-        (402, _) => Error::PaymentRequired { message },
-        (403, _) => Error::Forbidden { message },
-        (404, _) => Error::NotFound { message },
-        (410 | 451, _) => Error::Gone { message },
         (429, _) => Error::RateLimited { until: headers.retry_at().or_else(|| resets_at(headers)), message },
         // A quota of the account is full: waiting does not empty it.
         (507, _) => Error::Forbidden { message },
-        (408 | 500..=599, _) => Error::Transient { message },
-        _ => Error::Malformed { message },
+        _ => Error::of_status(status, message),
     }
 }
 

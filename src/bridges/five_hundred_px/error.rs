@@ -35,14 +35,8 @@ fn by_status(status: u16, headers: &Headers, text: &str) -> Error {
     let message = readable(format!("HTTP {status}: {text}").trim_end_matches([':', ' ']));
     match status {
         401 => Error::Unauthorized { expired: text.to_ascii_lowercase().contains("expired"), message },
-        402 => Error::PaymentRequired { message },
-        403 => Error::Forbidden { message },
-        404 => Error::NotFound { message },
-        410 => Error::Gone { message },
         429 => Error::RateLimited { until: headers.retry_at(), message },
-        408 | 500..=599 => Error::Transient { message },
-        // 400, redirects and what we do not know: our request or our reading is wrong.
-        _ => Error::Malformed { message },
+        _ => Error::of_status(status, message),
     }
 }
 

@@ -23,21 +23,9 @@ pub fn classify(reply: &HttpReply) -> Error {
     let message = format!("HTTP {}", reply.status);
     match reply.status {
         429 => Error::RateLimited { until: reply.headers.retry_at(), message },
-        _ => reported(&reply.body).unwrap_or_else(|| by_status(reply.status, message)),
-    }
-}
-
-fn by_status(status: u16, message: String) -> Error {
-    match status {
-        401 => Error::Unauthorized { expired: false, message },
-        402 => Error::PaymentRequired { message },
-        403 => Error::Forbidden { message },
-        // Not a photo that is missing, which comes with a code: there is no interface at this address.
-        404 => Error::NotFound { message },
-        410 => Error::Gone { message },
-        408 | 500..=599 => Error::Transient { message },
         300..=399 => Error::Malformed { message: format!("{message}: a redirect, and Flickr's interface has none") },
-        _ => Error::Malformed { message },
+        // A 404 without a code is not a photo that is missing: there is no interface at this address.
+        status => reported(&reply.body).unwrap_or_else(|| Error::of_status(status, message)),
     }
 }
 

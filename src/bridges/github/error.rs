@@ -4,19 +4,12 @@
 //! limit is a refusal for good. Times are by GitHub's own clock: `reset` is absolute, `retry-after` counts from the
 //! `Date` of the reply. Source: docs.github.com/rest/using-the-rest-api/{rate-limits,troubleshooting}.
 
-use std::time::{Duration, SystemTime};
-
 use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
-use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::http::{Headers, HttpReply, epoch_time};
 use crate::bridges::value::Quota;
 use crate::domain::time::Timestamp;
-
-/// A reset beyond this is not in seconds (some recordings hold milliseconds) and is not believed: about the year 5138.
-const EPOCH_SECONDS_MAX: i64 = 100_000_000_000;
-/// A longer wait than a day is not believed either.
-const RETRY_AFTER_SECONDS_MAX: u64 = 86_400;
 
 #[derive(Deserialize)]
 struct WireError {
@@ -37,10 +30,9 @@ enum WireErrorDetail {
 
 /// What is left of the allowance, by the headers of any reply.
 pub fn quota(headers: &Headers) -> Quota {
-    let reset = headers.get("x-ratelimit-reset").and_then(|text| text.trim().parse::<i64>().ok());
     Quota {
-        remaining: headers.get("x-ratelimit-remaining").and_then(|text| text.trim().parse().ok()),
-        resets_at: reset.filter(|seconds| (0..=EPOCH_SECONDS_MAX).contains(seconds)).map(Timestamp::from_seconds),
+        remaining: headers.number("x-ratelimit-remaining"),
+        resets_at: headers.number("x-ratelimit-reset").and_then(epoch_time),
     }
 }
 
@@ -86,25 +78,18 @@ fn classify_parts(status: u16, headers: &Headers, message: &str) -> Error {
     let message = readable(message);
     match status {
         401 => Error::Unauthorized { expired: message.to_ascii_lowercase().contains("expired"), message },
-        402 => Error::PaymentRequired { message },
         403 | 429 => match waiting(status, headers, &message) {
             Some(until) => Error::RateLimited { until, message },
             None => Error::Forbidden { message },
         },
-        404 => Error::NotFound { message },
-        // 451: taken down for legal reasons. Both are GitHub's own word that it will not come back.
-        410 | 451 => Error::Gone { message },
-        408 | 500..=599 => Error::Transient { message },
-        // 400, 422 and what we do not know: our request or our reading of the platform is wrong.
-        _ => Error::Malformed { message },
+        _ => Error::of_status(status, message),
     }
 }
 
 /// Until when to wait, if the refusal is a limit at all: `Some(None)` is a limit that names no time.
 fn waiting(status: u16, headers: &Headers, message: &str) -> Option<Option<Timestamp>> {
-    if let Some(seconds) = headers.get("retry-after").and_then(|text| text.trim().parse::<u64>().ok()) {
-        let wait = Duration::from_secs(seconds.min(RETRY_AFTER_SECONDS_MAX));
-        return Some(date(headers).map(|now| now.plus(wait)));
+    if headers.get("retry-after").is_some() {
+        return Some(headers.retry_at());
     }
     let quota = quota(headers);
     if quota.remaining == Some(0) {
@@ -113,13 +98,6 @@ fn waiting(status: u16, headers: &Headers, message: &str) -> Option<Option<Times
     let message = message.to_ascii_lowercase();
     let is_limit = status == 429 || message.contains("rate limit") || message.contains("abuse detection");
     is_limit.then_some(None)
-}
-
-/// When the platform sent the reply, by its own clock.
-fn date(headers: &Headers) -> Option<Timestamp> {
-    let sent = httpdate::parse_http_date(headers.get("date")?).ok()?;
-    let seconds = sent.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-    i64::try_from(seconds).ok().filter(|seconds| *seconds <= EPOCH_SECONDS_MAX).map(Timestamp::from_seconds)
 }
 
 fn described(status: u16, body: &WireError) -> String {

@@ -35,8 +35,7 @@ struct WireGraphError {
 
 /// What is left of the allowance, by the headers of any reply of the old API. It never says when more comes.
 pub fn quota(headers: &Headers) -> Quota {
-    let remaining = headers.get("x-ratelimit-remaining").and_then(|text| text.trim().parse().ok());
-    Quota { remaining, resets_at: None }
+    Quota { remaining: headers.number("x-ratelimit-remaining"), resets_at: None }
 }
 
 /// The error that a reply with a failing status stands for.
@@ -45,7 +44,7 @@ pub fn classify(reply: &HttpReply) -> Error {
     let error = if reply.status == 503 && quota(&reply.headers).remaining == Some(0) {
         Error::RateLimited { until: None, message: "HTTP 503 with no requests left".to_owned() }
     } else {
-        reported(&reply.body).unwrap_or_else(|| by_status(reply.status, format!("HTTP {}", reply.status)))
+        reported(&reply.body).unwrap_or_else(|| Error::of_status(reply.status, format!("HTTP {}", reply.status)))
     };
     match error {
         // Only a server in between may know better.
@@ -83,7 +82,7 @@ fn by_meta(meta: WireMeta) -> Error {
         "APIInvalidParametersError" => Error::Malformed { message },
         // At the door: a code that was used or is too old, a client that nobody knows.
         "OAuthException" => Error::Unauthorized { expired: false, message },
-        _ => by_status(meta.code.unwrap_or(400), message),
+        _ => Error::of_status(meta.code.unwrap_or(400), message),
     }
 }
 
@@ -100,19 +99,6 @@ fn by_number(error: WireGraphError) -> Error {
         (3 | 10 | 200..=299, _) => Error::Forbidden { message },
         // 100 means a wrong question; its subcode 33 means that the thing asked about is not there for us.
         (100, Some(33)) | (24 | 803, _) => Error::NotFound { message },
-        _ => Error::Malformed { message },
-    }
-}
-
-fn by_status(status: u16, message: String) -> Error {
-    match status {
-        401 => Error::Unauthorized { expired: false, message },
-        402 => Error::PaymentRequired { message },
-        403 => Error::Forbidden { message },
-        404 => Error::NotFound { message },
-        410 | 451 => Error::Gone { message },
-        429 => Error::RateLimited { until: None, message },
-        408 | 500..=599 => Error::Transient { message },
         _ => Error::Malformed { message },
     }
 }

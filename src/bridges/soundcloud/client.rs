@@ -12,7 +12,7 @@ use url::Url;
 use super::url::{Kind, SHORT_SITE};
 use super::{PAGE_SIZE, error, is_unresolved, url as address, wire};
 use crate::bridges::LiveApi;
-use crate::bridges::app_token::{AppToken, AppTokenConfig, sent_at};
+use crate::bridges::app_token::{AppToken, AppTokenConfig};
 use crate::bridges::error::Error;
 use crate::bridges::http::{Header, Http, HttpReply};
 use crate::bridges::oauth2::{ClientAuth, OAuth2Config, OAuth2Door};
@@ -231,7 +231,7 @@ impl SoundCloud {
             return Ok(reply);
         }
         // Every token ends after an hour: another one is fetched, once.
-        let Some(token) = app.renew(&token, sent_at(&reply.headers)).await else { return Ok(reply) };
+        let Some(token) = app.renew(&token, reply.headers.sent_at()).await else { return Ok(reply) };
         let token = token?;
         let reply = self.http.get(url, &self.headers(&token)).await?;
         if reply.status != 401 {

@@ -81,13 +81,8 @@ fn classified(status: u16, headers: &Headers, body: Option<&WireError>) -> Error
         // A door's word for a code or a refresh token that was good once, and is used or too old.
         400 | 401 if word.contains("invalid_grant") => Error::Unauthorized { expired: true, message },
         401 => Error::Unauthorized { expired: word.to_ascii_lowercase().contains("expired"), message },
-        402 => Error::PaymentRequired { message },
-        403 => Error::Forbidden { message },
-        404 => Error::NotFound { message },
-        410 | 451 => Error::Gone { message },
         429 => Error::RateLimited { until: body.and_then(WireError::reset).or_else(|| headers.retry_at()), message },
-        408 | 500..=599 => Error::Transient { message },
-        _ => Error::Malformed { message },
+        status => Error::of_status(status, message),
     }
 }
 

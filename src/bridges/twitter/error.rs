@@ -33,10 +33,7 @@ struct WireProblem {
 /// What is left of the allowance, by the headers of any reply.
 pub fn quota(headers: &Headers) -> Quota {
     let reset = headers.get("x-rate-limit-reset").map(|text| Text(text.trim().to_owned()));
-    Quota {
-        remaining: headers.get("x-rate-limit-remaining").and_then(|text| text.trim().parse().ok()),
-        resets_at: reset.and_then(|text| epoch(&text).ok()),
-    }
+    Quota { remaining: headers.number("x-rate-limit-remaining"), resets_at: reset.and_then(|text| epoch(&text).ok()) }
 }
 
 /// The error that a reply with a failing status stands for.
@@ -165,15 +162,11 @@ fn by_status(status: Option<u16>, headers: &Headers, message: String) -> Error {
     match status {
         // Version 2 says the same for a token that ended and for one that was taken back. Renewing tells which it is.
         Some(401) => Error::Unauthorized { expired: true, message },
-        Some(402) => Error::PaymentRequired { message },
-        Some(403) => Error::Forbidden { message },
-        Some(404) => Error::NotFound { message },
-        Some(410 | 451) => Error::Gone { message },
         // 420: how the oldest interface asked to wait.
         Some(420 | 429) => Error::RateLimited { until: quota.resets_at, message },
         Some(503) if quota.remaining == Some(0) => Error::RateLimited { until: quota.resets_at, message },
-        Some(408 | 500..=599) => Error::Transient { message },
-        _ => Error::Malformed { message },
+        Some(status) => Error::of_status(status, message),
+        None => Error::Malformed { message },
     }
 }
 

@@ -11,7 +11,7 @@ use url::Url;
 use super::wire::Times;
 use super::{PAGE_SIZE, error, url as address, wire};
 use crate::bridges::LiveApi;
-use crate::bridges::app_token::{AppToken, AppTokenConfig, sent_at};
+use crate::bridges::app_token::{AppToken, AppTokenConfig};
 use crate::bridges::error::Error;
 use crate::bridges::http::{Header, Http, HttpReply};
 use crate::bridges::oauth2::{ClientAuth, OAuth2Config, OAuth2Door};
@@ -183,7 +183,7 @@ impl Vimeo {
             app.worked(&token).await;
             return judged(reply, etag);
         }
-        match app.renew(&token, sent_at(&reply.headers)).await {
+        match app.renew(&token, reply.headers.sent_at()).await {
             Some(token) => {
                 let token = token?;
                 let reply = self.http.get(&url, &self.headers(&token, etag)).await?;

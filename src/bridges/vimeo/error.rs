@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
-use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::http::{Headers, HttpReply, http_time};
 use crate::bridges::value::Quota;
 use crate::bridges::wire::{Text, epoch, time};
 use crate::domain::time::Timestamp;
@@ -42,18 +42,14 @@ impl WireError {
 /// What is left of the allowance, by the headers of any reply.
 pub fn quota(headers: &Headers) -> Quota {
     Quota {
-        remaining: headers.get("x-ratelimit-remaining").and_then(|text| text.trim().parse().ok()),
+        remaining: headers.number("x-ratelimit-remaining"),
         resets_at: headers.get("x-ratelimit-reset").and_then(reset),
     }
 }
 
 fn reset(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    let written = || httpdate::parse_http_date(text).ok()?.duration_since(std::time::SystemTime::UNIX_EPOCH).ok();
-    epoch(&Text(text.to_owned()))
-        .or_else(|_| time(text))
-        .ok()
-        .or_else(|| Some(Timestamp::from_seconds(i64::try_from(written()?.as_secs()).ok()?)))
+    epoch(&Text(text.to_owned())).or_else(|_| time(text)).ok().or_else(|| http_time(text))
 }
 
 /// The error that a reply with a failing status stands for.
@@ -101,11 +97,7 @@ fn classified(status: u16, headers: &Headers, body: Option<&WireError>) -> Error
         Some(9000) => Error::RateLimited { until: until(headers), message },
         _ => match status {
             401 => Error::Unauthorized { expired, message },
-            402 => Error::PaymentRequired { message },
-            403 => Error::Forbidden { message },
-            404 => Error::NotFound { message },
-            410 | 451 => Error::Gone { message },
-            _ => Error::Malformed { message },
+            _ => Error::of_status(status, message),
         },
     }
 }
