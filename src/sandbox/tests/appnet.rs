@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::io::Cursor as Bytes;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use url::Url;
 
-use super::sandbox;
 use super::sign_in::press;
+use super::{Between, break_it, sandbox, until};
 use crate::bridges::appnet::{App, AppNet, Config, Dialect};
 use crate::bridges::archive::{Archive, Limits};
 use crate::bridges::http::LoopbackHttp;
@@ -21,8 +20,7 @@ use crate::bridges::{
     PostsOf, Secret, Who, proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
-use crate::domain::time::Timestamp;
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::model::{Token, World};
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
 use crate::sandbox::{Sandbox, control};
@@ -84,12 +82,6 @@ async fn read(bridge: &AppNet, who: &ExternalId) -> Pass {
     listing::read(bridge, &LikesQuery::first(Who::Id(who.clone()), Access::Instance), Depth::All).await
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let fault =
-        Fault { platform: "appnet".into(), path_glob: path_glob.into(), kind, count: None, probability: None, seed: 0 };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state() {
     for (count, pages) in [(0, 1), (1, 1), (200, 1), (201, 2), (250, 2), (2_500, 13)] {
@@ -124,27 +116,11 @@ async fn both_dialects_list_the_same_posts_under_ids_that_never_meet() {
     sandbox.stop().await;
 }
 
-/// A client that changes the world after every reply.
-struct Between<F: Fn(u32) + Send + Sync> {
-    inner: LoopbackHttp,
-    replies: AtomicU32,
-    change: F,
-}
-
-#[async_trait]
-impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.send(request).await?;
-        (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
-        Ok(reply)
-    }
-}
-
 fn between(sandbox: &Arc<Sandbox>, change: impl Fn(&mut World, u32) + Send + Sync + 'static) -> AppNet {
     let shared = Arc::clone(sandbox);
     let change = move |reply| change(&mut shared.world(), reply);
-    let http = Between { inner: LoopbackHttp::new(), replies: AtomicU32::new(0), change };
-    bridge_over(sandbox, Dialect::AppNet, Arc::new(http))
+    let http = Between::over(change);
+    bridge_over(sandbox, Dialect::AppNet, http)
 }
 
 #[tokio::test]
@@ -186,7 +162,7 @@ async fn an_unlike_is_found_only_from_complete_listings() {
         Kind::CursorExpired,
         Kind::RedirectLoop,
     ] {
-        break_it(&mut sandbox.world(), "*/stars?*before_id=*", kind);
+        break_it(&mut sandbox.world(), APPNET, "*/stars?*before_id=*", kind);
         let pass = read(&bridge, &nils).await;
         assert!(matches!(pass.end, PassEnd::Failed(_)), "{kind:?}");
         assert_eq!(pass.items.len(), 200, "{kind:?}: the first page still counts");
@@ -203,12 +179,12 @@ async fn pages_that_are_empty_or_overlap_are_read_on() {
     let nils = fill(&mut sandbox.world(), 450);
     let bridge = bridge(&sandbox);
     let second = "*/stars?*before_id=*";
-    break_it(&mut sandbox.world(), second, Kind::DuplicateAcrossPages);
+    break_it(&mut sandbox.world(), APPNET, second, Kind::DuplicateAcrossPages);
     let pass = read(&bridge, &nils).await;
     assert_eq!((pass.items.len(), pass.repeats, pass.is_complete()), (450, 1, true));
-    break_it(&mut sandbox.world(), second, Kind::ItemInsertedBetweenPages);
+    break_it(&mut sandbox.world(), APPNET, second, Kind::ItemInsertedBetweenPages);
     assert_eq!(read(&bridge, &nils).await.items.len(), 450, "what came in above is the work of the next pass");
-    break_it(&mut sandbox.world(), second, Kind::EmptyPageWithNext);
+    break_it(&mut sandbox.world(), APPNET, second, Kind::EmptyPageWithNext);
     let pass = read(&bridge, &nils).await;
     assert_eq!((pass.items.len(), pass.pages), (251, 3), "the last page is still reached");
     sandbox.stop().await;
@@ -237,7 +213,7 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
         (Kind::WrongContentType, None),
         (Kind::Slow { ms: 5 }, None),
     ] {
-        break_it(&mut sandbox.world(), "*/stars", kind);
+        break_it(&mut sandbox.world(), APPNET, "*/stars", kind);
         let found = bridge.likes(&LikesQuery::first(Who::Id(nils.clone()), Access::Instance)).await;
         assert_eq!(found.err().map(|error| error.class()), class, "{kind:?}");
     }
@@ -262,13 +238,6 @@ async fn an_error_that_comes_with_status_200_is_that_error() {
     assert_eq!(ask(Access::Instance).await, "not_found");
     assert_eq!(ask(Access::User(Credential::bearer("wrong"))).await, "unauthorized");
     sandbox.stop().await;
-}
-
-fn until(asked: Result<LikesReply, Error>) -> Timestamp {
-    match asked {
-        Err(Error::RateLimited { until: Some(until), .. }) => until,
-        other => panic!("not a limit with a time: {other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -393,7 +362,7 @@ async fn a_person_signs_in_and_takes_it_back() {
     for dialect in [Dialect::AppNet, Dialect::Pnut] {
         let bridge = bridge_over(&sandbox, dialect, Arc::new(LoopbackHttp::new()));
         let door = bridge.sign_in().unwrap();
-        let callback = Url::parse("https://node.example/connections/return").unwrap();
+        let callback = super::callback();
         let begun = door.begin(&callback, "s-1").await.unwrap();
         let answer = press(&begun.url, ("user", "nils")).await;
         let grant = door.finish(&callback, &begun.kept, &answer).await.unwrap();
@@ -427,7 +396,7 @@ async fn an_expired_token_is_told_from_a_wrong_one_and_a_new_sign_in_helps() {
     sandbox.world().advance(Duration::from_secs(60));
     assert_eq!(ask("t-nils").await.unwrap_err().class(), "unauthorized_expired");
     assert_eq!(ask("t-other").await.unwrap_err().class(), "unauthorized");
-    let callback = Url::parse("https://node.example/connections/return").unwrap();
+    let callback = super::callback();
     let door = bridge.sign_in().unwrap();
     let begun = door.begin(&callback, "s").await.unwrap();
     let answer = press(&begun.url, ("user", "nils")).await;

@@ -4,27 +4,25 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use url::Url;
 
-use super::sandbox;
 use super::sign_in::press;
+use super::{Between, break_it, sandbox};
 use crate::bridges::archive::{Archive, Limits};
 use crate::bridges::five_hundred_px::{Config, FiveHundredPx};
 use crate::bridges::http::{Header, LoopbackHttp, Method};
 use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
 use crate::bridges::oauth1::{Consumer, Token, authorization};
 use crate::bridges::{
-    Access, Bridge, Credential, Error, Grant, Http, HttpFailure, HttpReply, HttpRequest, LikeItem, LikesQuery, LiveApi,
-    PostsOf, Secret, Who, proves,
+    Access, Bridge, Credential, Error, Grant, Http, HttpRequest, LikeItem, LikesQuery, LiveApi, PostsOf, Secret, Who,
+    proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::sandbox::Sandbox;
 use crate::sandbox::control::export;
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::five_hundred_px::ERA;
 use crate::sandbox::model::{self, World};
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
@@ -95,12 +93,6 @@ async fn read(bridge: &FiveHundredPx, who: &ExternalId) -> Pass {
     listing::read(bridge, &LikesQuery::first(Who::Id(who.clone()), Access::Instance), Depth::All).await
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let fault =
-        Fault { platform: "500px".into(), path_glob: path_glob.into(), kind, count: None, probability: None, seed: 0 };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state_in_both_ages() {
     for is_old in [false, true] {
@@ -122,22 +114,6 @@ async fn a_full_listing_equals_the_state_in_both_ages() {
     }
 }
 
-/// A client that changes the world after every reply.
-struct Between<F: Fn(u32) + Send + Sync> {
-    inner: LoopbackHttp,
-    replies: AtomicU32,
-    change: F,
-}
-
-#[async_trait]
-impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.send(request).await?;
-        (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
-        Ok(reply)
-    }
-}
-
 #[tokio::test]
 async fn likes_inserted_while_paging_are_neither_lost_nor_doubled() {
     for is_old in [false, true] {
@@ -153,8 +129,8 @@ async fn likes_inserted_while_paging_are_neither_lost_nor_doubled() {
                 like_new(&mut shared.world(), &format!("new-{reply}-{copy}"));
             }
         };
-        let http = Between { inner: LoopbackHttp::new(), replies: AtomicU32::new(0), change };
-        let pass = read(&bridge_over(&sandbox, Arc::new(http)), &nils).await;
+        let http = Between::over(change);
+        let pass = read(&bridge_over(&sandbox, http), &nils).await;
         let found = seen(&pass);
         assert!(pass.is_complete());
         assert_eq!(found.len(), set(&found).len(), "none is doubled");
@@ -179,7 +155,7 @@ async fn an_unlike_is_found_only_from_complete_listings() {
         Kind::HtmlErrorPage,
         Kind::DeadPlatform,
     ] {
-        break_it(&mut sandbox.world(), "/v1/users/*/items?*page=2*", kind);
+        break_it(&mut sandbox.world(), PX, "/v1/users/*/items?*page=2*", kind);
         let pass = read(&bridge, &nils).await;
         assert!(matches!(pass.end, PassEnd::Failed(_)), "{kind:?}");
         assert_eq!(pass.items.len(), 100, "{kind:?}: the first page still counts");
@@ -213,7 +189,7 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     let nils = fill(&mut sandbox.world(), 3);
     let bridge = bridge(&sandbox);
     let check = async |kind: Kind, class: Option<&str>| {
-        break_it(&mut sandbox.world(), "/v1/users/show", kind);
+        break_it(&mut sandbox.world(), PX, "/v1/users/show", kind);
         let found = bridge.profile(&Who::Id(nils.clone()), &Access::Instance).await;
         assert_eq!(found.err().map(|error| error.class()), class, "{kind:?}");
     };
@@ -235,7 +211,7 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     let stranger = bridge_with(&sandbox, Arc::new(LoopbackHttp::new()), "guess", "guess");
     assert_eq!(stranger.profile(&Who::Id(nils.clone()), &Access::Instance).await.unwrap_err().class(), "unauthorized");
     let now = sandbox.world().now;
-    break_it(&mut sandbox.world(), "*", Kind::SecondaryLimit { retry_after: 61 });
+    break_it(&mut sandbox.world(), PX, "*", Kind::SecondaryLimit { retry_after: 61 });
     let limited = bridge.profile(&Who::Id(nils), &Access::Instance).await;
     let Err(Error::RateLimited { until, .. }) = limited else { panic!("a limit") };
     assert_eq!(until, Some(now.plus(Duration::from_secs(61))), "to the second");
@@ -243,7 +219,7 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
 }
 
 async fn sign_in(bridge: &FiveHundredPx, button: (&str, &str)) -> Result<Grant, Error> {
-    let callback = Url::parse("https://node.example/connections/return").unwrap();
+    let callback = super::callback();
     let door = bridge.sign_in().unwrap();
     let begun = door.begin(&callback, "unused").await?;
     let answer = press(&begun.url, button).await;

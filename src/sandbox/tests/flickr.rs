@@ -4,27 +4,25 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use url::Url;
 
-use super::sandbox;
 use super::sign_in::press;
+use super::{Between, break_it, sandbox};
 use crate::bridges::archive::{Archive, Limits};
 use crate::bridges::flickr::{Config, Flickr};
 use crate::bridges::http::{Header, LoopbackHttp, Method};
 use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
 use crate::bridges::oauth1::{Consumer, Token, authorization};
 use crate::bridges::{
-    Access, Bridge, Credential, Error, Grant, Http, HttpFailure, HttpReply, HttpRequest, LikeItem, LikesQuery,
-    LikesReply, LiveApi, PostsOf, Secret, Who, proves,
+    Access, Bridge, Credential, Error, Grant, Http, HttpRequest, LikeItem, LikesQuery, LikesReply, LiveApi, PostsOf,
+    Secret, Who, proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 use crate::sandbox::control::export;
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::model::World;
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
 use crate::sandbox::{Sandbox, model};
@@ -89,12 +87,6 @@ async fn read(bridge: &Flickr, who: &ExternalId) -> Pass {
     listing::read(bridge, &LikesQuery::first(Who::Id(who.clone()), Access::Instance), Depth::All).await
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let fault =
-        Fault { platform: "flickr".into(), path_glob: path_glob.into(), kind, count: None, probability: None, seed: 0 };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state() {
     for (count, pages) in [(0, 1), (1, 1), (250, 1), (500, 1), (501, 2)] {
@@ -109,26 +101,10 @@ async fn a_full_listing_equals_the_state() {
     }
 }
 
-/// A client that changes the world after every reply.
-struct Between<F: Fn(u32) + Send + Sync> {
-    inner: LoopbackHttp,
-    replies: AtomicU32,
-    change: F,
-}
-
-#[async_trait]
-impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.send(request).await?;
-        (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
-        Ok(reply)
-    }
-}
-
 fn between(sandbox: &Arc<Sandbox>, change: impl Fn(&mut World, u32) + Send + Sync + 'static) -> Flickr {
     let shared = Arc::clone(sandbox);
     let change = move |reply| change(&mut shared.world(), reply);
-    bridge_over(sandbox, Arc::new(Between { inner: LoopbackHttp::new(), replies: AtomicU32::new(0), change }))
+    bridge_over(sandbox, Between::over(change))
 }
 
 #[tokio::test]
@@ -174,7 +150,7 @@ async fn an_unlike_is_found_only_from_complete_listings() {
         Kind::HtmlErrorPage,
         Kind::RevokedToken,
     ] {
-        break_it(&mut sandbox.world(), SECOND_PAGE, kind);
+        break_it(&mut sandbox.world(), FLICKR, SECOND_PAGE, kind);
         let pass = read(&bridge, &nils).await;
         assert!(matches!(pass.end, PassEnd::Failed(_)), "{kind:?}");
         assert_eq!(pass.items.len(), 500, "{kind:?}: the first page still counts");
@@ -195,7 +171,7 @@ async fn a_listing_survives_what_may_happen_between_pages() {
     let cases =
         [(Kind::DuplicateAcrossPages, 600), (Kind::ItemInsertedBetweenPages, 600), (Kind::EmptyPageWithNext, 500)];
     for (kind, expected) in cases {
-        break_it(&mut sandbox.world(), SECOND_PAGE, kind);
+        break_it(&mut sandbox.world(), FLICKR, SECOND_PAGE, kind);
         let pass = read(&bridge, &nils).await;
         assert!(pass.is_complete(), "{kind:?}");
         assert_eq!((pass.items.len(), objects(&seen(&pass)).len()), (expected, expected), "{kind:?}");
@@ -210,7 +186,7 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     let nils = fill(&mut sandbox.world(), 3);
     let bridge = bridge(&sandbox);
     let check = async |kind: Kind, class: Option<&str>| {
-        break_it(&mut sandbox.world(), "*", kind);
+        break_it(&mut sandbox.world(), FLICKR, "*", kind);
         let found = bridge.likes(&LikesQuery::first(Who::Id(nils.clone()), Access::Instance)).await;
         assert_eq!(found.err().map(|error| error.class()), class, "{kind:?}");
     };
@@ -243,7 +219,7 @@ async fn a_limit_is_obeyed_to_the_second_where_one_is_named() {
     let bridge = bridge(&sandbox);
     let ask = async || bridge.likes(&LikesQuery::first(Who::Id(nils.clone()), Access::Instance)).await;
     let now = sandbox.world().now;
-    break_it(&mut sandbox.world(), "*", Kind::SecondaryLimit { retry_after: 61 });
+    break_it(&mut sandbox.world(), FLICKR, "*", Kind::SecondaryLimit { retry_after: 61 });
     let Err(Error::RateLimited { until, .. }) = ask().await else { panic!("a limit") };
     assert_eq!(until, Some(now.plus(Duration::from_secs(61))));
     // The allowance of an hour, of which no header tells: no time is made up.
@@ -257,7 +233,7 @@ async fn a_limit_is_obeyed_to_the_second_where_one_is_named() {
 }
 
 async fn sign_in(bridge: &Flickr, button: (&str, &str)) -> Result<Grant, Error> {
-    let callback = Url::parse("https://node.example/connections/return").unwrap();
+    let callback = super::callback();
     let door = bridge.sign_in().unwrap();
     let begun = door.begin(&callback, "unused").await?;
     let answer = press(&begun.url, button).await;

@@ -2,24 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use url::Url;
 
-use super::sandbox;
+use super::{Between, break_it, sandbox, until};
 use crate::bridges::github::{Config, GitHub};
 use crate::bridges::http::LoopbackHttp;
 use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
-use crate::bridges::{
-    Access, Bridge, Credential, Error, Http, HttpFailure, HttpReply, HttpRequest, LikesQuery, LikesReply, LiveApi,
-    PostsOf, Who, proves,
-};
+use crate::bridges::{Access, Bridge, Credential, Http, LikesQuery, LikesReply, LiveApi, PostsOf, Who, proves};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 use crate::sandbox::Sandbox;
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::model::{Token, World};
 
 const GITHUB: Platform = Platform::GitHub;
@@ -67,12 +62,6 @@ async fn read(bridge: &GitHub, who: &ExternalId) -> Pass {
     listing::read(bridge, &LikesQuery::first(Who::Id(who.clone()), Access::Instance), Depth::All).await
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let fault =
-        Fault { platform: "github".into(), path_glob: path_glob.into(), kind, count: None, probability: None, seed: 0 };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state() {
     for (count, pages) in [(0, 1), (1, 1), (100, 1), (101, 2), (2_500, 25)] {
@@ -86,26 +75,10 @@ async fn a_full_listing_equals_the_state() {
     }
 }
 
-/// A client that changes the world after every reply.
-struct Between<F: Fn(u32) + Send + Sync> {
-    inner: LoopbackHttp,
-    replies: AtomicU32,
-    change: F,
-}
-
-#[async_trait]
-impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.send(request).await?;
-        (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
-        Ok(reply)
-    }
-}
-
 fn between(sandbox: &Arc<Sandbox>, change: impl Fn(&mut World, u32) + Send + Sync + 'static) -> GitHub {
     let shared = Arc::clone(sandbox);
     let change = move |reply| change(&mut shared.world(), reply);
-    bridge_over(sandbox, Arc::new(Between { inner: LoopbackHttp::new(), replies: AtomicU32::new(0), change }))
+    bridge_over(sandbox, Between::over(change))
 }
 
 #[tokio::test]
@@ -179,7 +152,7 @@ async fn an_unlike_is_found_only_from_complete_listings() {
         Kind::HtmlErrorPage,
     ] {
         // Pages after the first go by number: only the second one breaks.
-        break_it(&mut sandbox.world(), "/user/*/starred", kind);
+        break_it(&mut sandbox.world(), GITHUB, "/user/*/starred", kind);
         let pass = read(&bridge, &nils).await;
         assert!(matches!(pass.end, PassEnd::Failed(_)), "{kind:?}");
         assert_eq!(pass.items.len(), 100, "{kind:?}: the first page still counts");
@@ -196,7 +169,7 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     let nils = fill(&mut sandbox.world(), 3);
     let bridge = bridge(&sandbox);
     let check = async |kind: Kind, class: Option<&str>| {
-        break_it(&mut sandbox.world(), "/users/*/starred", kind);
+        break_it(&mut sandbox.world(), GITHUB, "/users/*/starred", kind);
         let found = bridge.likes(&LikesQuery::first(Who::Id(nils.clone()), Access::Instance)).await;
         assert_eq!(found.err().map(|error| error.class()), class, "{kind:?}");
     };
@@ -212,13 +185,6 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     check(Kind::WrongContentType, None).await;
     check(Kind::Slow { ms: 5 }, None).await;
     sandbox.stop().await;
-}
-
-fn until(asked: Result<LikesReply, Error>) -> Timestamp {
-    match asked {
-        Err(Error::RateLimited { until: Some(until), .. }) => until,
-        other => panic!("not a limit with a time: {other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -238,7 +204,7 @@ async fn limits_are_lifted_at_the_very_second_that_they_name() {
     assert_eq!(page.quota.remaining, Some(59));
 
     let now = sandbox.world().now;
-    break_it(&mut sandbox.world(), "*", Kind::SecondaryLimit { retry_after: 61 });
+    break_it(&mut sandbox.world(), GITHUB, "*", Kind::SecondaryLimit { retry_after: 61 });
     assert_eq!(until(ask().await), now.plus(Duration::from_secs(61)));
     sandbox.stop().await;
 }

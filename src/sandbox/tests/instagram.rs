@@ -4,24 +4,22 @@ use std::collections::BTreeSet;
 use std::io::Cursor as File;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use url::Url;
 
-use super::sandbox;
 use super::sign_in::press;
+use super::{Between, break_it, callback, sandbox};
 use crate::bridges::archive::{Archive, Limits};
 use crate::bridges::http::LoopbackHttp;
 use crate::bridges::instagram::{Api, ApiConfig, Config, Instagram, export::Export};
 use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
 use crate::bridges::{
-    Access, Bridge, Credential, Error, Grant, Http, HttpFailure, HttpReply, HttpRequest, LikeItem, LikesQuery,
-    LikesReply, LiveApi, PostsOf, Secret, Who, proves,
+    Access, Bridge, Credential, Error, Grant, Http, LikeItem, LikesQuery, LikesReply, LiveApi, PostsOf, Secret, Who,
+    proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::instagram::payload::shortcode;
 use crate::sandbox::model::{PostKind, Token, World};
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
@@ -89,12 +87,6 @@ async fn read(bridge: &Instagram, who: &ExternalId) -> Pass {
     listing::read(bridge, &LikesQuery::first(Who::Id(who.clone()), access()), Depth::All).await
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let platform = "instagram".into();
-    let fault = Fault { platform, path_glob: path_glob.into(), kind, count: None, probability: None, seed: 0 };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state() {
     for count in [0, 1, 33, 34, 250] {
@@ -111,22 +103,6 @@ async fn a_full_listing_equals_the_state() {
     }
 }
 
-/// A client that changes the world after every reply.
-struct Between<F: Fn(u32) + Send + Sync> {
-    inner: LoopbackHttp,
-    replies: AtomicU32,
-    change: F,
-}
-
-#[async_trait]
-impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.send(request).await?;
-        (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
-        Ok(reply)
-    }
-}
-
 #[tokio::test]
 async fn likes_inserted_while_paging_lose_and_double_nothing() {
     let sandbox = Arc::new(sandbox().await);
@@ -140,8 +116,8 @@ async fn likes_inserted_while_paging_lose_and_double_nothing() {
             like_new(world, 1_000 * reply + copy);
         }
     };
-    let http = Between { inner: LoopbackHttp::new(), replies: AtomicU32::new(0), change };
-    let pass = read(&bridge_over(&sandbox, Api::Legacy, Arc::new(http)), &nils).await;
+    let http = Between::over(change);
+    let pass = read(&bridge_over(&sandbox, Api::Legacy, http), &nils).await;
     let found: BTreeSet<ObjectRef> = seen(&pass).into_iter().collect();
     assert!(pass.is_complete());
     assert_eq!(found.len(), pass.items.len(), "none is doubled");
@@ -158,7 +134,7 @@ async fn an_unlike_is_found_only_from_complete_listings() {
     let url = format!("{}/v1/media/{gone}_7/likes?access_token=t-nils", sandbox.base_url(INSTAGRAM));
     let reply = reqwest::Client::builder().no_proxy().build().unwrap().delete(url).send().await.unwrap();
     assert_eq!(reply.status().as_u16(), 200);
-    break_it(&mut sandbox.world(), "*liked?*max_like_id*", Kind::Http502);
+    break_it(&mut sandbox.world(), INSTAGRAM, "*liked?*max_like_id*", Kind::Http502);
     let pass = read(&bridge, &nils).await;
     assert!(matches!(pass.end, PassEnd::Failed(_)));
     assert_eq!(listing::unlikes(&known, &pass, Some(&pass)), Unlikes::Unknown);
@@ -173,7 +149,7 @@ async fn faults_have_their_classes() {
     fill(&mut sandbox.world(), 3);
     let bridge = bridge(&sandbox, Api::Legacy);
     let check = async |kind: Kind, class: Option<&str>| {
-        break_it(&mut sandbox.world(), "*", kind);
+        break_it(&mut sandbox.world(), INSTAGRAM, "*", kind);
         let found = bridge.likes(&LikesQuery::first(Who::TokenOwner, access())).await;
         assert_eq!(found.err().map(|error| error.class()), class, "{kind:?}");
     };
@@ -214,10 +190,6 @@ async fn a_limit_names_no_time_and_ends_with_the_hour() {
     sandbox.world().now = end;
     assert!(ask().await.is_ok());
     sandbox.stop().await;
-}
-
-fn callback() -> Url {
-    Url::parse("https://node.example/connections/return").unwrap()
 }
 
 async fn sign_in(bridge: &Instagram, button: (&str, &str)) -> Result<Grant, Error> {

@@ -5,21 +5,16 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::sandbox;
+use super::{break_it, callback, sandbox};
 use crate::bridges::github::{App, Config, GitHub};
 use crate::bridges::http::LoopbackHttp;
 use crate::bridges::{Access, Bridge, Error, Grant, LiveApi, Secret, Who};
 use crate::domain::identity::{ExternalId, Platform};
 use crate::sandbox::fault::{Fault, Kind};
-use crate::sandbox::model::World;
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
 use crate::sandbox::{Sandbox, oauth};
 
 const GITHUB: Platform = Platform::GitHub;
-
-fn callback() -> Url {
-    Url::parse("https://node.example/connections/return").unwrap()
-}
 
 /// What a person's browser does on the page: presses the button, and is sent back with a query.
 pub(super) async fn press(url: &Url, button: (&str, &str)) -> BTreeMap<String, String> {
@@ -120,12 +115,6 @@ async fn the_log_of_requests_keeps_no_code() {
     assert_eq!((logged.query.as_str(), logged.is_authorized), ("access_token=-&code=-&page=2", true));
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let fault =
-        Fault { platform: "github".into(), path_glob: path_glob.into(), kind, count: None, probability: None, seed: 0 };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn refusals_and_loops_have_their_classes() {
     let sandbox = sandbox().await;
@@ -139,7 +128,7 @@ async fn refusals_and_loops_have_their_classes() {
         (Kind::DeadPlatform, "gone"),
         (Kind::CursorExpired, "malformed"),
     ] {
-        break_it(&mut sandbox.world(), "/users/mira", kind);
+        break_it(&mut sandbox.world(), Platform::GitHub, "/users/mira", kind);
         let asked = bridge.profile(&Who::Handle("mira".into()), &Access::Instance).await;
         assert_eq!(asked.unwrap_err().class(), class, "{kind:?}");
     }
@@ -182,7 +171,7 @@ async fn a_listing_survives_what_may_happen_between_pages() {
     for (kind, expected) in
         [(Kind::DuplicateAcrossPages, 250), (Kind::ItemInsertedBetweenPages, 250), (Kind::EmptyPageWithNext, 151)]
     {
-        break_it(&mut sandbox.world(), second, kind);
+        break_it(&mut sandbox.world(), Platform::GitHub, second, kind);
         let pass = listing::read(&bridge, &query, Depth::All).await;
         // The insertion moves one item from the first page to the second, and comes up at the next reading.
         assert_eq!((count(&pass), pass.items.len()), (expected, expected), "{kind:?}");

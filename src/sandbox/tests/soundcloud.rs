@@ -4,26 +4,23 @@ use std::collections::BTreeSet;
 use std::io::Cursor as Memory;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde_json::json;
 use url::Url;
 
-use super::sandbox;
 use super::sign_in::press;
+use super::{Between, break_it, sandbox};
 use crate::bridges::archive::{Archive, Limits};
 use crate::bridges::http::LoopbackHttp;
 use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
 use crate::bridges::soundcloud::{Config, SoundCloud, is_unresolved};
 use crate::bridges::{
-    Access, Bridge, Credential, Error, Http, HttpFailure, HttpReply, HttpRequest, LikesQuery, LikesReply, LiveApi,
-    PostKind, PostsOf, Secret, Who, proves,
+    Access, Bridge, Credential, Error, Http, LikesQuery, LikesReply, LiveApi, PostKind, PostsOf, Secret, Who, proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::model::{PostKind as SoundKind, Token, World};
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
 use crate::sandbox::{Sandbox, control};
@@ -92,11 +89,6 @@ async fn read(bridge: &SoundCloud, who: &ExternalId) -> Pass {
     listing::read(bridge, &LikesQuery::first(Who::Id(who.clone()), Access::Instance), Depth::All).await
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let (platform, path_glob) = ("soundcloud".to_owned(), path_glob.to_owned());
-    world.faults.add(Fault { platform, path_glob, kind, count: None, probability: None, seed: 0 });
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state() {
     for (count, pages) in [(0, 2), (1, 2), (200, 2), (201, 3), (250, 3)] {
@@ -132,22 +124,6 @@ async fn a_track_that_is_blocked_here_is_no_like_taken_back() {
     sandbox.stop().await;
 }
 
-/// A client that changes the world after every reply.
-struct Between<F: Fn(u32) + Send + Sync> {
-    inner: LoopbackHttp,
-    replies: AtomicU32,
-    change: F,
-}
-
-#[async_trait]
-impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.send(request).await?;
-        (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
-        Ok(reply)
-    }
-}
-
 #[tokio::test]
 async fn likes_inserted_while_paging_are_neither_lost_nor_doubled() {
     let sandbox = Arc::new(sandbox().await);
@@ -162,8 +138,8 @@ async fn likes_inserted_while_paging_are_neither_lost_nor_doubled() {
             world.like(SOUNDCLOUD, "nils", &post, world.now).unwrap();
         }
     };
-    let http = Between { inner: LoopbackHttp::new(), replies: AtomicU32::new(0), change };
-    let pass = read(&bridge_over(&sandbox, Arc::new(http)), &nils).await;
+    let http = Between::over(change);
+    let pass = read(&bridge_over(&sandbox, http), &nils).await;
     assert!(pass.is_complete());
     assert_eq!(pass.items.len(), seen(&pass).len(), "none is doubled");
     assert!(before.is_subset(&seen(&pass)), "none is lost");
@@ -187,13 +163,13 @@ async fn an_unlike_is_found_only_from_complete_listings() {
         Kind::CursorExpired,
         Kind::RedirectLoop,
     ] {
-        break_it(&mut sandbox.world(), "/users/*?*cursor=*", kind);
+        break_it(&mut sandbox.world(), SOUNDCLOUD, "/users/*?*cursor=*", kind);
         let pass = read(&bridge, &nils).await;
         assert!(matches!(pass.end, PassEnd::Failed(_)), "{kind:?}");
         assert_eq!(pass.items.len(), 200, "{kind:?}: the first page still counts");
         assert_eq!(listing::unlikes(&known, &pass, Some(&pass)), Unlikes::Unknown, "{kind:?}");
         // The sets are part of the listing: without them nothing is complete.
-        break_it(&mut sandbox.world(), "/users/*/likes/playlists*", kind);
+        break_it(&mut sandbox.world(), SOUNDCLOUD, "/users/*/likes/playlists*", kind);
         assert!(matches!(read(&bridge, &nils).await.end, PassEnd::Failed(_)), "{kind:?}");
     }
     let (first, second) = (read(&bridge, &nils).await, read(&bridge, &nils).await);
@@ -207,7 +183,7 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     fill(&mut sandbox.world(), 3);
     let bridge = bridge(&sandbox);
     let check = async |kind: Kind, class: Option<&str>| {
-        break_it(&mut sandbox.world(), "/me/likes/tracks", kind);
+        break_it(&mut sandbox.world(), SOUNDCLOUD, "/me/likes/tracks", kind);
         let found = bridge.likes(&LikesQuery::first(Who::TokenOwner, nils_himself())).await;
         assert_eq!(found.err().map(|error| error.class()), class, "{kind:?}");
     };
@@ -239,9 +215,9 @@ async fn a_limit_ends_at_the_second_that_its_body_names() {
     let bridge = bridge(&sandbox);
     let ask = || async { bridge.likes(&LikesQuery::first(Who::TokenOwner, nils_himself())).await };
     let now = sandbox.world().now;
-    break_it(&mut sandbox.world(), "*", Kind::RateLimited { retry_after: 86_000 });
+    break_it(&mut sandbox.world(), SOUNDCLOUD, "*", Kind::RateLimited { retry_after: 86_000 });
     assert_eq!(until(ask().await), Some(now.plus(Duration::from_secs(86_000))));
-    break_it(&mut sandbox.world(), "*", Kind::SecondaryLimit { retry_after: 61 });
+    break_it(&mut sandbox.world(), SOUNDCLOUD, "*", Kind::SecondaryLimit { retry_after: 61 });
     assert_eq!(until(ask().await), None, "a warning names no time");
     assert!(ask().await.is_ok());
     sandbox.stop().await;
@@ -253,7 +229,7 @@ async fn an_expired_token_is_renewed_with_a_refresh_token_that_is_good_once() {
     let nils = fill(&mut sandbox.world(), 2);
     let bridge = bridge(&sandbox);
     let door = bridge.sign_in().unwrap();
-    let callback = Url::parse("https://node.example/connections/return").unwrap();
+    let callback = super::callback();
     let begun = door.begin(&callback, "state-7").await.unwrap();
     let answer = press(&begun.url, ("user", "nils")).await;
     let grant = door.finish(&callback, &begun.kept, &answer).await.unwrap();

@@ -4,25 +4,23 @@ use std::collections::BTreeSet;
 use std::io::Cursor as File;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use url::Url;
 
-use super::sandbox;
 use super::sign_in::press;
+use super::{Between, break_it, callback, sandbox, until};
 use crate::bridges::archive::{Archive, Limits};
 use crate::bridges::http::LoopbackHttp;
 use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
 use crate::bridges::twitter::{Api, Config, Twitter};
 use crate::bridges::{
-    Access, Bridge, Credential, Error, Grant, Http, HttpFailure, HttpReply, HttpRequest, LikeItem, LikesQuery,
-    LikesReply, LiveApi, MediaKind, PostsOf, Secret, Who, proves,
+    Access, Bridge, Credential, Error, Grant, Http, LikeItem, LikesQuery, LikesReply, LiveApi, MediaKind, PostsOf,
+    Secret, Who, proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::model::{PostKind, Token, World};
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
 use crate::sandbox::{Sandbox, control};
@@ -95,18 +93,6 @@ async fn read(bridge: &Twitter, api: Api, who: &ExternalId) -> Pass {
     listing::read(bridge, &LikesQuery::first(Who::Id(who.clone()), access(api)), Depth::All).await
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let fault = Fault {
-        platform: "twitter".into(),
-        path_glob: path_glob.into(),
-        kind,
-        count: None,
-        probability: None,
-        seed: 0,
-    };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state_by_both_apis() {
     for (api, size) in [(Api::V2, 100), (Api::V1, 200)] {
@@ -124,22 +110,6 @@ async fn a_full_listing_equals_the_state_by_both_apis() {
     }
 }
 
-/// A client that changes the world after every reply.
-struct Between<F: Fn(u32) + Send + Sync> {
-    inner: LoopbackHttp,
-    replies: AtomicU32,
-    change: F,
-}
-
-#[async_trait]
-impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.send(request).await?;
-        (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
-        Ok(reply)
-    }
-}
-
 #[tokio::test]
 async fn likes_inserted_while_paging_lose_and_double_nothing() {
     for api in [Api::V2, Api::V1] {
@@ -154,8 +124,8 @@ async fn likes_inserted_while_paging_lose_and_double_nothing() {
                 like_new(world, 1_000 * reply + copy);
             }
         };
-        let http = Between { inner: LoopbackHttp::new(), replies: AtomicU32::new(0), change };
-        let pass = read(&bridge_over(&sandbox, api, Arc::new(http)), api, &nils).await;
+        let http = Between::over(change);
+        let pass = read(&bridge_over(&sandbox, api, http), api, &nils).await;
         let found: BTreeSet<ObjectRef> = seen(&pass).into_iter().collect();
         assert!(pass.is_complete());
         assert_eq!(found.len(), pass.items.len(), "{api:?}: none is doubled");
@@ -169,11 +139,11 @@ async fn a_page_that_was_filtered_empty_and_a_repeated_item_do_no_harm() {
     let nils = fill(&mut sandbox.world(), 250);
     let bridge = bridge(&sandbox, Api::V2);
     for (kind, expected) in [(Kind::DuplicateAcrossPages, 250), (Kind::ItemInsertedBetweenPages, 250)] {
-        break_it(&mut sandbox.world(), "*liked_tweets?*pagination_token*", kind);
+        break_it(&mut sandbox.world(), TWITTER, "*liked_tweets?*pagination_token*", kind);
         let pass = read(&bridge, Api::V2, &nils).await;
         assert_eq!((pass.is_complete(), pass.items.len()), (true, expected), "{kind:?}");
     }
-    break_it(&mut sandbox.world(), "*liked_tweets?*pagination_token*", Kind::EmptyPageWithNext);
+    break_it(&mut sandbox.world(), TWITTER, "*liked_tweets?*pagination_token*", Kind::EmptyPageWithNext);
     let pass = read(&bridge, Api::V2, &nils).await;
     assert_eq!((pass.is_complete(), pass.items.len()), (true, 151), "read on to the end");
     sandbox.stop().await;
@@ -190,7 +160,7 @@ async fn an_unlike_is_found_only_from_complete_listings() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let reply = client.delete(url).header("authorization", "Bearer t-nils").send().await.unwrap();
     assert_eq!(reply.text().await.unwrap(), r#"{"data":{"liked":false}}"#);
-    break_it(&mut sandbox.world(), "*liked_tweets?*pagination_token*", Kind::Http503);
+    break_it(&mut sandbox.world(), TWITTER, "*liked_tweets?*pagination_token*", Kind::Http503);
     let pass = read(&bridge, Api::V2, &nils).await;
     assert!(matches!(pass.end, PassEnd::Failed(_)));
     assert_eq!(listing::unlikes(&known, &pass, Some(&pass)), Unlikes::Unknown);
@@ -206,7 +176,7 @@ async fn faults_have_their_classes() {
     for api in [Api::V2, Api::V1] {
         let bridge = bridge(&sandbox, api);
         let check = async |kind: Kind, class: Option<&str>| {
-            break_it(&mut sandbox.world(), "*", kind);
+            break_it(&mut sandbox.world(), TWITTER, "*", kind);
             let found = bridge.likes(&LikesQuery::first(Who::Id(nils.clone()), access(api))).await;
             assert_eq!(found.err().map(|error| error.class()), class, "{api:?} {kind:?}");
         };
@@ -226,13 +196,6 @@ async fn faults_have_their_classes() {
         check(Kind::WrongContentType, None).await;
     }
     sandbox.stop().await;
-}
-
-fn until(asked: Result<LikesReply, Error>) -> Timestamp {
-    match asked {
-        Err(Error::RateLimited { until: Some(until), .. }) => until,
-        other => panic!("not a limit with a time: {other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -272,10 +235,6 @@ async fn likes_of_others_and_things_that_are_not_there_are_refused() {
         assert_eq!(post.unwrap_err().class(), "not_found", "{api:?}");
     }
     sandbox.stop().await;
-}
-
-fn callback() -> Url {
-    Url::parse("https://node.example/connections/return").unwrap()
 }
 
 async fn sign_in(bridge: &Twitter, button: (&str, &str)) -> Result<Grant, Error> {

@@ -2,25 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use url::Url;
 
-use super::sandbox;
 use super::sign_in::press;
+use super::{Between, break_it, sandbox, until};
 use crate::bridges::http::LoopbackHttp;
 use crate::bridges::listing::{self, Depth, Pass, PassEnd, Unlikes};
 use crate::bridges::vimeo::{Config, Vimeo};
-use crate::bridges::{
-    Access, Bridge, Credential, Error, Http, HttpFailure, HttpReply, HttpRequest, LikesQuery, LikesReply, LiveApi,
-    PostsOf, Secret, Who, proves,
-};
+use crate::bridges::{Access, Bridge, Credential, Http, LikesQuery, LikesReply, LiveApi, PostsOf, Secret, Who, proves};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 use crate::sandbox::Sandbox;
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::model::{Token, World};
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
 
@@ -79,12 +74,6 @@ async fn read(bridge: &Vimeo, who: &ExternalId) -> Pass {
     listing::read(bridge, &LikesQuery::first(Who::Id(who.clone()), Access::Instance), Depth::All).await
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let fault =
-        Fault { platform: "vimeo".into(), path_glob: path_glob.into(), kind, count: None, probability: None, seed: 0 };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state() {
     for (count, pages) in [(0, 1), (1, 1), (100, 1), (101, 2), (250, 3)] {
@@ -102,22 +91,6 @@ async fn a_full_listing_equals_the_state() {
     }
 }
 
-/// A client that changes the world after every reply.
-struct Between<F: Fn(u32) + Send + Sync> {
-    inner: LoopbackHttp,
-    replies: AtomicU32,
-    change: F,
-}
-
-#[async_trait]
-impl<F: Fn(u32) + Send + Sync> Http for Between<F> {
-    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
-        let reply = self.inner.send(request).await?;
-        (self.change)(self.replies.fetch_add(1, Ordering::SeqCst) + 1);
-        Ok(reply)
-    }
-}
-
 #[tokio::test]
 async fn likes_inserted_while_paging_are_neither_lost_nor_doubled() {
     let sandbox = Arc::new(sandbox().await);
@@ -132,8 +105,8 @@ async fn likes_inserted_while_paging_are_neither_lost_nor_doubled() {
             world.like(VIMEO, "nils", &post, world.now).unwrap();
         }
     };
-    let http = Between { inner: LoopbackHttp::new(), replies: AtomicU32::new(0), change };
-    let pass = read(&bridge_over(&sandbox, Arc::new(http)), &nils).await;
+    let http = Between::over(change);
+    let pass = read(&bridge_over(&sandbox, http), &nils).await;
     let found = seen(&pass);
     assert!(pass.is_complete());
     assert_eq!(found.len(), objects(&found).len(), "none is doubled");
@@ -158,7 +131,7 @@ async fn an_unlike_is_found_only_from_complete_listings() {
         Kind::CursorExpired,
         Kind::RedirectLoop,
     ] {
-        break_it(&mut sandbox.world(), "/users/*?*page=2*", kind);
+        break_it(&mut sandbox.world(), VIMEO, "/users/*?*page=2*", kind);
         let pass = read(&bridge, &nils).await;
         assert!(matches!(pass.end, PassEnd::Failed(_)), "{kind:?}");
         assert_eq!(pass.items.len(), 100, "{kind:?}: the first page still counts");
@@ -175,7 +148,7 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     fill(&mut sandbox.world(), 3);
     let bridge = bridge(&sandbox);
     let check = async |kind: Kind, class: Option<&str>| {
-        break_it(&mut sandbox.world(), "/me/likes", kind);
+        break_it(&mut sandbox.world(), VIMEO, "/me/likes", kind);
         let found = bridge.likes(&LikesQuery::first(Who::TokenOwner, nils_himself())).await;
         assert_eq!(found.err().map(|error| error.class()), class, "{kind:?}");
     };
@@ -192,13 +165,6 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     check(Kind::DeadPlatform, Some("gone")).await;
     check(Kind::WrongContentType, None).await;
     sandbox.stop().await;
-}
-
-fn until(asked: Result<LikesReply, Error>) -> Timestamp {
-    match asked {
-        Err(Error::RateLimited { until: Some(until), .. }) => until,
-        other => panic!("not a limit with a time: {other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -240,7 +206,7 @@ async fn a_person_signs_in_and_a_revoked_token_is_refused() {
     let nils = fill(&mut sandbox.world(), 2);
     let bridge = bridge(&sandbox);
     let door = bridge.sign_in().unwrap();
-    let callback = Url::parse("https://node.example/connections/return").unwrap();
+    let callback = super::callback();
     let begun = door.begin(&callback, "state-7").await.unwrap();
     let answer = press(&begun.url, ("user", "nils")).await;
     let grant = door.finish(&callback, &begun.kept, &answer).await.unwrap();
