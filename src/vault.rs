@@ -27,6 +27,13 @@ pub enum VaultError {
     Sealed,
 }
 
+/// Random bytes of the operating system.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
+    bytes
+}
+
 /// A key, and nothing else.
 pub struct Vault {
     key: RandomizedNonceKey,
@@ -93,9 +100,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 
 /// Makes a key. Of two processes that try at once, the second reads the first one's.
 fn make(path: &Path) -> std::io::Result<String> {
-    let mut bytes = [0; KEY_BYTES];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| std::io::Error::other("no randomness"))?;
-    let text = STANDARD.encode(bytes);
+    let text = STANDARD.encode(random_bytes::<KEY_BYTES>());
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

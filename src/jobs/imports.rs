@@ -20,6 +20,7 @@ use crate::domain::identity::Platform;
 use crate::federation::Node;
 use crate::flows::connect::Changed;
 use crate::flows::import::{self, ImportError, Owner};
+use crate::vault::random_bytes;
 
 /// Likes of one transaction, and batches that may wait for it.
 const BATCH: usize = 2_000;
@@ -76,7 +77,7 @@ pub async fn import(
         let now = node.now();
         match part {
             Part::Owner(owner) => {
-                let token = hex::encode(random_bytes());
+                let token = hex::encode(random_bytes::<16>());
                 let begun = node.write(move |tx| import::begin(tx, patron, platform, &owner, &token, now)).await?;
                 connection = Some(begun.id);
             }
@@ -158,10 +159,4 @@ fn read(bridge: &dyn Bridge, path: &Path, batches: &mpsc::Sender<Part>) -> Resul
     // The rest; a receiver that is gone has failed, as above.
     drop(batches.blocking_send(Part::Likes { items, unreadable }));
     Ok(())
-}
-
-fn random_bytes() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
-    bytes
 }

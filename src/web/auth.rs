@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use aws_lc_rs::{digest, hmac, rand};
+use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -23,19 +23,13 @@ use crate::domain::time::Timestamp;
 use crate::federation::Node;
 use crate::storage::people::{self, Login, Patron, TokenPurpose};
 use crate::storage::{self, Tx};
+pub use crate::vault::random_bytes;
 
 /// How long a set-up link can be used.
 pub const SETUP_LIFETIME: Duration = Duration::from_secs(3 * 24 * 3_600);
 
 /// What the HMAC in a form is about, so that it can never pass for another use of the same key.
 const FORM_CONTEXT: &[u8] = b"fedflattr form";
-
-/// Random bytes of the operating system.
-pub fn random_bytes<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).expect("the operating system has random numbers");
-    bytes
-}
 
 /// A new token, as it stands in a cookie or a link.
 pub fn random_token() -> String {
