@@ -50,8 +50,7 @@ pub async fn evidence(
     let mut lines: Vec<StatedLine> = Vec::new();
     for page in 0..PAGES_MAX {
         let document = get(federation, &format!("{statement}/lines?page={page}")).await?;
-        let items = document.get("items").and_then(Value::as_array);
-        let items = items.ok_or_else(|| PullError::Refused("a page of lines has no items".to_owned()))?;
+        let items = items_of(&document)?;
         for item in items {
             let line = read_line(item, offer.sum.currency());
             lines.push(line.map_err(|error| PullError::Refused(format!("a line: {error}")))?);
@@ -86,10 +85,9 @@ pub async fn channel(federation: &Federation, peer: &Actor, key: &str) -> Result
     let mut pulled = 0;
     for _ in 0..MESSAGE_PAGES_MAX {
         let page = get(federation, &format!("{base}/channels/{key}?after={after}")).await?;
-        let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
         let before = after;
-        for item in items {
-            after = after.max(keep(federation, peer, item).await?);
+        for item in items_of(&page)? {
+            after = after.max(keep(federation, peer, item.clone()).await?);
             pulled += 1;
         }
         if after == before {
@@ -97,6 +95,11 @@ pub async fn channel(federation: &Federation, peer: &Actor, key: &str) -> Result
         }
     }
     Ok(pulled)
+}
+
+/// A page that names no items is no page, and says nothing of what there is.
+fn items_of(page: &Value) -> Result<&Vec<Value>, PullError> {
+    page.get("items").and_then(Value::as_array).ok_or_else(|| PullError::Refused("a page has no items".to_owned()))
 }
 
 /// Puts one message of a peer's copy into the inbox. Gives its number.
