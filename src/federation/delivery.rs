@@ -139,31 +139,14 @@ async fn save(
     outcome: Outcome,
 ) -> Result<(), storage::Error> {
     let now = node.now();
-    let is_settlement = delivery.class == "settlement";
-    let is_old = now > Timestamp::from_micros(delivery.first_at).plus(SOCIAL_LIFE);
-    let (state, next_at, error) = match &outcome {
-        Outcome::Delivered => ("delivered", now, None),
-        Outcome::Retry { after, reason } if is_settlement || !is_old => {
-            ("waiting", next_attempt(now, delivery.attempts, delivery.id, *after), Some(reason.clone()))
-        }
-        // A message about money is repeated until it is taken, whatever a proxy in front of the peer says today.
-        Outcome::Refused { reason } if is_settlement => {
-            ("waiting", next_attempt(now, delivery.attempts, delivery.id, None), Some(reason.clone()))
-        }
-        Outcome::Gone if is_settlement => {
-            let reason = "the inbox says that it is gone".to_owned();
-            ("waiting", next_attempt(now, delivery.attempts, delivery.id, None), Some(reason))
-        }
-        Outcome::Retry { reason, .. } | Outcome::Refused { reason } => ("dead", now, Some(reason.clone())),
-        Outcome::Gone => ("gone", now, Some("the inbox is gone".to_owned())),
-    };
-    match (&outcome, &error) {
-        (Outcome::Delivered, _) => tracing::debug!(activity = %activity_uri, inbox = %delivery.inbox, "delivered"),
-        (_, Some(error)) => {
+    let is_settlement = delivery.is_settlement();
+    let (state, next_at, error) = becomes(&delivery, &outcome, now);
+    match &error {
+        None => tracing::debug!(activity = %activity_uri, inbox = %delivery.inbox, "delivered"),
+        Some(error) => {
             let (uri, inbox) = (&activity_uri, &delivery.inbox);
             tracing::warn!(activity = %uri, %inbox, state, "{uri} was not delivered to {inbox}: {error}");
         }
-        _ => {}
     }
     node.write(move |tx| {
         let attempt = Attempt { state, next_at, status, error: error.as_deref() };
@@ -176,9 +159,71 @@ async fn save(
     .await
 }
 
+/// The state of a delivery after an attempt, when it is tried next, and what went wrong.
+fn becomes(delivery: &Delivery, outcome: &Outcome, now: Timestamp) -> (&'static str, Timestamp, Option<String>) {
+    let (reason, after) = match outcome {
+        Outcome::Delivered => return ("delivered", now, None),
+        Outcome::Retry { reason, after } => (reason.as_str(), *after),
+        Outcome::Refused { reason } => (reason.as_str(), None),
+        Outcome::Gone => ("the inbox is gone", None),
+    };
+    let is_old = now > Timestamp::from_micros(delivery.first_at).plus(SOCIAL_LIFE);
+    let state = match outcome {
+        // A message about money is repeated until it is taken, whatever a proxy in front of the peer says today.
+        _ if delivery.is_settlement() => "waiting",
+        Outcome::Retry { .. } if !is_old => "waiting",
+        Outcome::Gone => "gone",
+        _ => "dead",
+    };
+    let next_at = if state == "waiting" { next_attempt(now, delivery.attempts, delivery.id, after) } else { now };
+    (state, next_at, Some(reason.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn delivery(class: &str, attempts: i64) -> Delivery {
+        Delivery {
+            id: 7,
+            outgoing_id: 1,
+            inbox: "https://x.example/inbox".into(),
+            host: "x.example".into(),
+            class: class.into(),
+            ordering_key: String::new(),
+            state: "waiting".into(),
+            attempts,
+            first_at: 0,
+            next_at: 0,
+            last_status: None,
+            last_error: None,
+            lease_until: 0,
+        }
+    }
+
+    #[test]
+    fn only_what_is_about_money_is_never_given_up() {
+        let outcomes = [
+            Outcome::Retry { after: None, reason: "503".into() },
+            Outcome::Refused { reason: "400".into() },
+            Outcome::Gone,
+        ];
+        let early = Timestamp::from_seconds(60);
+        let late = Timestamp::from_seconds(0).plus(SOCIAL_LIFE * 10);
+        let states = |class: &str, attempts: i64, now: Timestamp| {
+            outcomes.each_ref().map(|outcome| {
+                let (state, next_at, error) = becomes(&delivery(class, attempts), outcome, now);
+                assert_eq!(state == "waiting", next_at > now, "{class} {attempts}");
+                assert!(error.is_some(), "{class} {attempts}");
+                state
+            })
+        };
+        assert_eq!(states("settlement", 0, early), ["waiting"; 3]);
+        assert_eq!(states("settlement", 10_000, late), ["waiting"; 3]);
+        assert_eq!(states("social", 0, early), ["waiting", "dead", "gone"]);
+        assert_eq!(states("social", 10_000, late), ["dead", "dead", "gone"]);
+        assert_eq!(becomes(&delivery("social", 3), &Outcome::Delivered, late), ("delivered", late, None));
+    }
 
     fn reply(status: u16, retry_after: Option<&str>) -> Result<Reply, ClientError> {
         let mut headers = reqwest::header::HeaderMap::new();

@@ -42,7 +42,8 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
     Ok(i64::try_from(due.len()).unwrap_or(i64::MAX))
 }
 
-fn due(tx: &mut Tx, now: Timestamp) -> Result<Vec<(ChannelRow, Peer)>, storage::Error> {
+/// The channels that are to be read now.
+pub(crate) fn due(tx: &mut Tx, now: Timestamp) -> Result<Vec<(ChannelRow, Peer)>, storage::Error> {
     let mut due = Vec::new();
     for (channel, peer) in settlement::channels_to_pull(tx, now.minus(INTERVAL_WAITING))? {
         let is_old = channel.pulled_at.is_none_or(|at| at <= now.minus(INTERVAL).micros());

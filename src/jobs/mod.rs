@@ -5,7 +5,7 @@
 
 mod bridges;
 mod calendar;
-mod channels;
+pub(crate) mod channels;
 mod imports;
 mod rails;
 

@@ -133,6 +133,13 @@ pub struct Delivery {
     pub lease_until: i64,
 }
 
+impl Delivery {
+    /// Whether it carries a message about money, which is repeated until it is taken.
+    pub fn is_settlement(&self) -> bool {
+        self.class == "settlement"
+    }
+}
+
 /// A delivery to be queued.
 pub struct NewDelivery<'a> {
     pub outgoing: i64,

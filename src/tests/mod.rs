@@ -23,6 +23,7 @@ mod settle_losses;
 mod settle_payments;
 mod start;
 mod storage;
+mod waiting;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
