@@ -3,6 +3,8 @@
 //! Owns the rendering of the values of [`super::value`]. It shows those values and nothing else, so a field that the
 //! connector does not read cannot look as if it did. Runs the production decoders, never a copy.
 
+use std::ops::ControlFlow;
+
 use serde_json::{Value, json};
 
 use crate::domain::identity::Platform;
@@ -10,7 +12,8 @@ use crate::domain::time::Timestamp;
 
 use super::error::Error;
 use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
-use super::{appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo};
+use super::wire::Listed;
+use super::{ExportOwner, appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo};
 
 /// A kind of file that [`decode`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,62 @@ pub fn decode(platform: Platform, kind: &str, bytes: &[u8]) -> Result<Value, Err
             let known: Vec<&str> = kinds(platform).iter().map(|known| known.name).collect();
             Err(Error::unsupported(format!("{platform} has no kind `{kind}`; it has: {}", known.join(", "))))
         }
+    }
+}
+
+/// What a list holds, and how many items could not be understood.
+pub(crate) fn list_json<T>(found: &Listed<T>, shown: fn(&T) -> Value) -> Value {
+    json!({ "items": found.items.iter().map(shown).collect::<Vec<_>>(), "unreadable": found.unreadable })
+}
+
+pub(crate) fn owner_json(owner: &ExportOwner) -> Value {
+    json!({ "id": owner.id.as_ref().map(ToString::to_string), "handle": owner.handle })
+}
+
+/// What hands out likes one by one, such as [`super::ExportFile::likes`].
+pub(crate) type TakeLike<'a> = &'a mut dyn FnMut(Result<LikeItem, Error>) -> ControlFlow<()>;
+
+/// The likes of a file that a platform gave its user. A file in which no row is a like is another one.
+pub(crate) fn export_json(read: impl FnOnce(TakeLike) -> Result<(), Error>) -> Result<Value, Error> {
+    let mut found = Listed::default();
+    let mut refusal = None;
+    read(&mut |item| {
+        match item {
+            Ok(item) => found.items.push(item),
+            Err(error) => {
+                found.unreadable += 1;
+                refusal.get_or_insert(error);
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    match refusal {
+        Some(error) if found.items.is_empty() => Err(error),
+        _ => Ok(list_json(&found, like_json)),
+    }
+}
+
+/// One refusal of a platform's, or several under names or in a list.
+///
+/// - `read`: shows one body, when it is a refusal.
+pub(crate) fn refusals_json(bytes: &[u8], read: impl Fn(&[u8]) -> Option<Value>) -> Result<Value, Error> {
+    if let Some(shown) = read(bytes) {
+        return Ok(shown);
+    }
+    let one = |value: &Value| read(value.to_string().as_bytes());
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Array(values)) if !values.is_empty() => {
+            let shown: Option<Value> = values.iter().map(one).collect();
+            shown.ok_or_else(|| Error::malformed("an element of the list is no refusal"))
+        }
+        Ok(Value::Object(named)) if !named.is_empty() => {
+            let shown = named.iter().map(|(name, value)| {
+                let shown = one(value).ok_or_else(|| Error::malformed(format!("`{name}` is no refusal")))?;
+                Ok((name.clone(), shown))
+            });
+            Ok(Value::Object(shown.collect::<Result<_, Error>>()?))
+        }
+        _ => Err(Error::malformed("this is no refusal")),
     }
 }
 

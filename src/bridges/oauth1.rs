@@ -16,7 +16,7 @@ use url::Url;
 use super::error::{Error, readable};
 use super::http::{Header, Http, HttpReply, HttpRequest, Method};
 use super::sign_in::{self, Begun, Grant, SignInApi};
-use super::value::{Credential, Secret};
+use super::value::{Access, Credential, Secret};
 
 /// As which client the instance is known at a platform.
 #[derive(Clone, Debug)]
@@ -42,6 +42,33 @@ impl<'a> Token<'a> {
             Credential::Bearer(_) => Err(Error::unsupported("this platform wants signed requests")),
         }
     }
+}
+
+/// A GET in somebody's name: signed in a person's, with nothing but the application's key in the instance's own.
+///
+/// - `key`: the parameter of the address that carries the key, and the key.
+/// - `consumer`: the key with its secret, where the instance has it.
+/// - errors: without the secret nothing can be signed.
+pub fn get_as(
+    access: &Access,
+    key: (&str, &str),
+    consumer: Option<&Consumer>,
+    mut url: Url,
+    user_agent: &str,
+) -> Result<HttpRequest, Error> {
+    let mut headers = vec![Header::new("user-agent", user_agent)];
+    match access {
+        Access::Instance => {
+            url.query_pairs_mut().append_pair(key.0, key.1);
+        }
+        Access::User(credential) => {
+            let token = Token::of(credential)?;
+            let consumer =
+                consumer.ok_or_else(|| Error::unsupported("the key of this instance is without its secret"))?;
+            headers.push(Header::new("authorization", authorization(consumer, Some(token), Method::Get, &url, &[])));
+        }
+    }
+    Ok(HttpRequest::get(url, headers))
 }
 
 /// The value of the `Authorization` header that signs a request.

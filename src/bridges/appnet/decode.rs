@@ -1,13 +1,14 @@
 //! The kinds of file of App.net and pnut.io that `bridge decode` reads, each through the decoder that production uses.
 
-use std::ops::ControlFlow;
-
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Dialect, PLATFORM, error, export, media, wire};
 use crate::bridges::ExportFile;
-use crate::bridges::decode::{Decoder, KindInfo, error_json, like_json, media_json, post_json, profile_json};
+use crate::bridges::decode::{
+    Decoder, KindInfo, error_json, export_json, like_json, list_json, media_json, owner_json, post_json, profile_json,
+    refusals_json,
+};
 use crate::bridges::error::Error;
 
 pub const DECODER: Decoder = Decoder { platform: PLATFORM, kinds: KINDS, read: decode };
@@ -44,19 +45,20 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
             let file: Value = wire::data(bytes)?;
             media_json(&media::file(&file).ok_or_else(|| Error::malformed("the file has no address"))?)
         }
-        "error" => refusals(bytes)?,
+        "error" => refusals_json(bytes, |body| error::reported(body).as_ref().map(error_json))?,
         "export-user" => {
             let owner = export::Export.owner("user.json", &mut &bytes[..])?;
-            json!({ "id": owner.id.map(|id| id.to_string()), "handle": owner.handle })
+            owner_json(&owner)
         }
-        "export-stars" => export_stars(bytes)?,
+        "export-stars" => export_json(|take| export::Export.likes("stars.json", &mut &bytes[..], take))?,
         other => return Err(Error::unsupported(format!("no kind `{other}`"))),
     })
 }
 
 fn page<T>(page: wire::Page<T>, shown: fn(&T) -> Value) -> Value {
-    let items: Vec<Value> = page.found.items.iter().map(shown).collect();
-    json!({ "items": items, "unreadable": page.found.unreadable, "next": page.next })
+    let mut list = list_json(&page.found, shown);
+    list["next"] = json!(page.next);
+    list
 }
 
 fn token(bytes: &[u8]) -> Result<Value, Error> {
@@ -73,39 +75,4 @@ fn token(bytes: &[u8]) -> Result<Value, Error> {
     let WireToken { app, scopes, user } = wire::data(bytes)?;
     let user = user.map(|user| wire::profile_of(user, Dialect::AppNet)).transpose()?;
     Ok(json!({ "client_id": app.client_id, "scopes": scopes, "user": user.as_ref().map(profile_json) }))
-}
-
-/// One refusal, or several by name.
-fn refusals(bytes: &[u8]) -> Result<Value, Error> {
-    if let Some(error) = error::reported(bytes) {
-        return Ok(error_json(&error));
-    }
-    let no_refusal = || Error::malformed("this is no refusal");
-    let by_name: Map<String, Value> = serde_json::from_slice(bytes).map_err(|_| no_refusal())?;
-    if by_name.is_empty() {
-        return Err(no_refusal());
-    }
-    by_name
-        .into_iter()
-        .map(|(name, body)| {
-            let error = error::reported(body.to_string().as_bytes()).ok_or_else(no_refusal)?;
-            Ok((name, error_json(&error)))
-        })
-        .collect::<Result<Map<String, Value>, Error>>()
-        .map(Value::Object)
-}
-
-fn export_stars(bytes: &[u8]) -> Result<Value, Error> {
-    let (mut items, mut unreadable) = (Vec::new(), 0);
-    export::Export.likes("stars.json", &mut &bytes[..], &mut |item| {
-        match item {
-            Ok(item) => items.push(like_json(&item)),
-            Err(_) => unreadable += 1,
-        }
-        ControlFlow::Continue(())
-    })?;
-    if items.is_empty() && unreadable > 0 {
-        return Err(Error::malformed("no element of the list is a post"));
-    }
-    Ok(json!({ "items": items, "unreadable": unreadable }))
 }

@@ -14,8 +14,8 @@ use super::wire::{self, Page};
 use super::{PAGE_SIZE, error};
 use crate::bridges::LiveApi;
 use crate::bridges::error::Error;
-use crate::bridges::http::{Header, Http, Method};
-use crate::bridges::oauth1::{Consumer, OAuth1Config, OAuth1Door, Token, authorization};
+use crate::bridges::http::Http;
+use crate::bridges::oauth1::{Consumer, OAuth1Config, OAuth1Door, get_as};
 use crate::bridges::reference::ParsedRef;
 use crate::bridges::value::{
     Access, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Quota, Secret, Who,
@@ -102,20 +102,9 @@ impl FiveHundredPx {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut headers = vec![Header::new("user-agent", self.user_agent.as_str())];
-        match access {
-            Access::Instance => {
-                url.query_pairs_mut().append_pair("consumer_key", &server.key);
-            }
-            Access::User(credential) => {
-                let token = Token::of(credential)?;
-                let consumer = server.consumer.as_ref();
-                let consumer = consumer.ok_or_else(|| Error::unsupported("the consumer key is without its secret"))?;
-                let signed = authorization(consumer, Some(token), Method::Get, &url, &[]);
-                headers.push(Header::new("authorization", signed));
-            }
-        }
-        let reply = self.http.get(&url, &headers).await?;
+        let key = ("consumer_key", server.key.as_str());
+        let request = get_as(access, key, server.consumer.as_ref(), url, &self.user_agent)?;
+        let reply = self.http.send(&request).await?;
         match reply.status {
             200 => match error::reported(&reply.body) {
                 Some(error) => Err(error),

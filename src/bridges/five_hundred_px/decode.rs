@@ -1,14 +1,13 @@
 //! The kinds of 500px file that `bridge decode` reads, each through the decoder that production uses.
 
-use std::ops::ControlFlow;
-
 use serde_json::{Value, json};
 
 use super::wire::Page;
 use super::{error, export, wire};
-use crate::bridges::decode::{Decoder, KindInfo, error_json, like_json, liker_json, post_json, profile_json};
+use crate::bridges::decode::{
+    Decoder, KindInfo, error_json, export_json, like_json, liker_json, list_json, post_json, profile_json,
+};
 use crate::bridges::error::Error;
-use crate::bridges::value::LikeItem;
 use crate::domain::identity::Platform;
 
 pub const DECODER: Decoder = Decoder { platform: Platform::FiveHundredPx, kinds: KINDS, read: decode };
@@ -31,11 +30,7 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "favorites" => page(&wire::favorites(bytes)?, like_json),
         "photos" => page(&wire::photos(bytes)?, post_json),
         "photo" => post_json(&wire::photo(bytes)?),
-        "votes" => {
-            let found = wire::voters(bytes)?;
-            let shown: Vec<Value> = found.items.iter().map(liker_json).collect();
-            json!({ "items": shown, "unreadable": found.unreadable })
-        }
+        "votes" => list_json(&wire::voters(bytes)?, liker_json),
         "user" => profile_json(&wire::profile(bytes)?),
         "galleries" => {
             let (found, has_more) = wire::galleries(bytes)?;
@@ -44,8 +39,8 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "error" => {
             error_json(&error::reported(bytes).ok_or_else(|| Error::malformed("this is no refusal of 500px's"))?)
         }
-        "saved-pages" => saved(|take| export::pages(bytes, take))?,
-        "saved-list" => saved(|take| export::list(bytes, take))?,
+        "saved-pages" => export_json(|take| export::pages(bytes, take))?,
+        "saved-list" => export_json(|take| export::list(bytes, take))?,
         other => return Err(Error::unsupported(format!("no kind `{other}`"))),
     })
 }
@@ -59,18 +54,4 @@ fn page<T>(page: &Page<T>, shown: fn(&T) -> Value) -> Value {
         "items": page.found.items.iter().map(shown).collect::<Vec<_>>(),
         "unreadable": page.found.unreadable,
     })
-}
-
-fn saved(
-    read: impl FnOnce(&mut dyn FnMut(Result<LikeItem, Error>) -> ControlFlow<()>) -> Result<(), Error>,
-) -> Result<Value, Error> {
-    let (mut found, mut unreadable) = (Vec::new(), 0_u32);
-    read(&mut |item| {
-        match item {
-            Ok(item) => found.push(like_json(&item)),
-            Err(_) => unreadable += 1,
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(json!({ "items": found, "unreadable": unreadable }))
 }

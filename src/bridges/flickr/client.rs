@@ -15,8 +15,8 @@ use super::wire::{self, Page};
 use super::{PAGE_SIZE, error};
 use crate::bridges::LiveApi;
 use crate::bridges::error::Error;
-use crate::bridges::http::{Header, Http, Method};
-use crate::bridges::oauth1::{Consumer, OAuth1Config, OAuth1Door, Token, authorization};
+use crate::bridges::http::Http;
+use crate::bridges::oauth1::{Consumer, OAuth1Config, OAuth1Door, get_as};
 use crate::bridges::reference::ParsedRef;
 use crate::bridges::value::{
     Access, Cursor, LikePage, Liker, LikesQuery, LikesReply, Media, Post, PostPage, PostsOf, Profile, Quota, Secret,
@@ -115,20 +115,8 @@ impl Flickr {
             .extend_pairs(arguments)
             .append_pair("format", "json")
             .append_pair("nojsoncallback", "1");
-        let mut headers = vec![Header::new("user-agent", self.config.user_agent.as_str())];
-        match access {
-            Access::Instance => {
-                url.query_pairs_mut().append_pair("api_key", key);
-            }
-            Access::User(credential) => {
-                let token = Token::of(credential)?;
-                let consumer = self.consumer.as_ref();
-                let consumer = consumer.ok_or_else(|| Error::unsupported("the API key is without its secret"))?;
-                let signed = authorization(consumer, Some(token), Method::Get, &url, &[]);
-                headers.push(Header::new("authorization", signed));
-            }
-        }
-        let reply = self.http.get(&url, &headers).await?;
+        let request = get_as(access, ("api_key", key), self.consumer.as_ref(), url, &self.config.user_agent)?;
+        let reply = self.http.send(&request).await?;
         match reply.status {
             200 => match error::reported(&reply.body) {
                 Some(error) => Err(error),

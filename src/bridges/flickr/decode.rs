@@ -1,13 +1,12 @@
 //! The kinds of Flickr file that `bridge decode` reads, each through the decoder that production uses.
 
-use std::ops::ControlFlow;
-
 use serde_json::{Value, json};
 
 use super::wire::Page;
 use super::{error, export, people, tables, wire};
 use crate::bridges::decode::{
-    Decoder, KindInfo, error_json, like_json, liker_json, media_json, post_json, profile_json,
+    Decoder, KindInfo, error_json, export_json, like_json, liker_json, media_json, owner_json, post_json, profile_json,
+    refusals_json,
 };
 use crate::bridges::error::Error;
 use crate::domain::identity::Platform;
@@ -46,11 +45,11 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "user" => json!({ "id": people::user(bytes)?.to_string() }),
         "licences" => licences(bytes)?,
         "method" => method(bytes)?,
-        "error" => refusals(bytes)?,
-        "export-faves" => faves(bytes)?,
+        "error" => refusals_json(bytes, |body| error::reported(body).as_ref().map(error_json))?,
+        "export-faves" => export_json(|take| export::likes(bytes, take))?,
         "export-account" => {
             let owner = export::owner(bytes)?;
-            json!({ "id": owner.id.map(|id| id.to_string()), "handle": owner.handle })
+            owner_json(&owner)
         }
         other => return Err(Error::unsupported(format!("no kind `{other}`"))),
     })
@@ -77,37 +76,4 @@ fn method(bytes: &[u8]) -> Result<Value, Error> {
     let method = tables::method(bytes)?;
     let shown = method.errors.iter().map(|(code, error)| json!({ "code": code, "error": error_json(error) }));
     Ok(json!({ "name": method.name, "needs_login": method.needs_login, "errors": shown.collect::<Vec<_>>() }))
-}
-
-/// One refusal, or several under names or in a list.
-fn refusals(bytes: &[u8]) -> Result<Value, Error> {
-    if let Some(error) = error::reported(bytes) {
-        return Ok(error_json(&error));
-    }
-    let no_refusal = || Error::malformed("this is no refusal of Flickr's");
-    let read = |value: &Value| {
-        let reported = error::reported(value.to_string().as_bytes());
-        reported.map(|error| error_json(&error)).ok_or_else(no_refusal)
-    };
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Array(values)) if !values.is_empty() => values.iter().map(read).collect(),
-        Ok(Value::Object(named)) if !named.is_empty() => {
-            let shown: Result<serde_json::Map<String, Value>, Error> =
-                named.iter().map(|(name, value)| Ok((name.clone(), read(value)?))).collect();
-            Ok(Value::Object(shown?))
-        }
-        _ => Err(no_refusal()),
-    }
-}
-
-fn faves(bytes: &[u8]) -> Result<Value, Error> {
-    let (mut found, mut unreadable) = (Vec::new(), 0_u32);
-    export::likes(bytes, &mut |item| {
-        match item {
-            Ok(item) => found.push(like_json(&item)),
-            Err(_) => unreadable += 1,
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(json!({ "items": found, "unreadable": unreadable }))
 }

@@ -6,12 +6,11 @@ use serde_json::{Value, json};
 use super::client::next_link;
 use super::{error, wire};
 use crate::bridges::decode::{
-    Decoder, KindInfo, error_json, like_json, liker_json, post_json, profile_json, quota_json,
+    Decoder, KindInfo, error_json, like_json, liker_json, list_json, post_json, profile_json, quota_json,
 };
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
 use crate::bridges::value::ActorKind;
-use crate::bridges::wire::Listed;
 use crate::domain::identity::Platform;
 
 pub const DECODER: Decoder = Decoder { platform: Platform::GitHub, kinds: KINDS, read: decode };
@@ -63,19 +62,15 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         }
         "user-graphql" => profile_json(&wire::graphql_user(bytes)?),
         "repo" => post_json(&wire::repository(bytes)?),
-        "repos" => list(wire::repositories(bytes)?, post_json),
-        "starred" => list(wire::starred(bytes)?, like_json),
-        "stargazers" => list(wire::stargazers(bytes)?, liker_json),
+        "repos" => list_json(&wire::repositories(bytes)?, post_json),
+        "starred" => list_json(&wire::starred(bytes)?, like_json),
+        "stargazers" => list_json(&wire::stargazers(bytes)?, liker_json),
         "release" => post_json(&wire::release(bytes, None)?),
-        "releases" => list(wire::releases(bytes, None)?, post_json),
+        "releases" => list_json(&wire::releases(bytes, None)?, post_json),
         "error" => refusals(bytes)?,
         "link-header" => exchanges(bytes)?.into_iter().map(page).collect(),
         other => return Err(Error::unsupported(format!("no kind `{other}`"))),
     })
-}
-
-fn list<T>(found: Listed<T>, shown: fn(&T) -> Value) -> Value {
-    json!({ "items": found.items.iter().map(shown).collect::<Vec<_>>(), "unreadable": found.unreadable })
 }
 
 /// One exchange or a list of them.

@@ -1,14 +1,13 @@
 //! The kinds of Instagram file that `bridge decode` reads, each through the decoder that production uses.
 
-use std::ops::ControlFlow;
-
 use serde_json::{Value, json};
 
 use super::{error, export, graph, wire};
 use crate::bridges::ExportFile;
-use crate::bridges::decode::{Decoder, KindInfo, error_json, like_json, post_json, profile_json};
+use crate::bridges::decode::{
+    Decoder, KindInfo, error_json, export_json, like_json, list_json, owner_json, post_json, profile_json,
+};
 use crate::bridges::error::Error;
-use crate::bridges::wire::Listed;
 use crate::domain::identity::Platform;
 
 pub const DECODER: Decoder = Decoder { platform: Platform::Instagram, kinds: KINDS, read: decode };
@@ -38,7 +37,7 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "media-list" => page(wire::posts(bytes)?, post_json),
         "token" => profile_json(&wire::token_owner(bytes)?),
         "oembed" => post_json(&wire::oembed(bytes)?),
-        "notices" => list(&wire::notices(bytes)?, |notice| {
+        "notices" => list_json(&wire::notices(bytes)?, |notice| {
             json!({
                 "subject": notice.subject,
                 "id": notice.id,
@@ -46,15 +45,16 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
                 "at": notice.at.map(|at| at.to_string()),
             })
         }),
-        "subscriptions" => {
-            list(&wire::subscriptions(bytes)?, |(subject, aspect)| json!({ "subject": subject, "changed": aspect }))
-        }
+        "subscriptions" => list_json(
+            &wire::subscriptions(bytes)?,
+            |(subject, aspect)| json!({ "subject": subject, "changed": aspect }),
+        ),
         "graph-user" => profile_json(&graph::profile(bytes)?),
         "graph-media" => page(graph::posts(bytes, None)?, post_json),
-        "export-likes" => export_likes(bytes)?,
+        "export-likes" => export_json(|take| export::Export.likes("liked_posts.json", &mut &*bytes, take))?,
         "export-owner" => {
             let owner = export::Export.owner("personal_information.json", &mut &*bytes)?;
-            json!({ "id": owner.id.map(|id| id.to_string()), "handle": owner.handle })
+            owner_json(&owner)
         }
         "error" => match error::reported(bytes) {
             Some(error) => error_json(&error),
@@ -64,32 +64,8 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
     })
 }
 
-fn list<T>(found: &Listed<T>, shown: fn(&T) -> Value) -> Value {
-    json!({ "items": found.items.iter().map(shown).collect::<Vec<_>>(), "unreadable": found.unreadable })
-}
-
 fn page<T>(page: wire::Page<T>, shown: fn(&T) -> Value) -> Value {
-    let mut list = list(&page.found, shown);
+    let mut list = list_json(&page.found, shown);
     list["next"] = json!(page.next);
     list
-}
-
-fn export_likes(bytes: &[u8]) -> Result<Value, Error> {
-    let mut found = Listed::default();
-    let mut refusal = None;
-    export::Export.likes("liked_posts.json", &mut &*bytes, &mut |item| {
-        match item {
-            Ok(item) => found.items.push(item),
-            Err(error) => {
-                found.unreadable += 1;
-                refusal.get_or_insert(error);
-            }
-        }
-        ControlFlow::Continue(())
-    })?;
-    match refusal {
-        // No row is a like: then the file is another one.
-        Some(error) if found.items.is_empty() => Err(error),
-        _ => Ok(list(&found, like_json)),
-    }
 }

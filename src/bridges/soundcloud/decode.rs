@@ -9,7 +9,9 @@ use super::url::Kind;
 use super::wire::{urn_of, written_at};
 use super::{error, export, wire};
 use crate::bridges::ExportFile;
-use crate::bridges::decode::{Decoder, KindInfo, error_json, like_json, liker_json, post_json, profile_json};
+use crate::bridges::decode::{
+    Decoder, KindInfo, error_json, like_json, liker_json, post_json, profile_json, refusals_json,
+};
 use crate::bridges::error::Error;
 use crate::bridges::wire::{Listed, Text, item};
 use crate::domain::identity::Platform;
@@ -48,7 +50,10 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "streams" => streams(bytes)?,
         "resolve" => located(bytes)?,
         "token" => token(bytes)?,
-        "error" => refusals(bytes)?,
+        "error" => refusals_json(bytes, |body| match error::reported(body) {
+            Some(report) => Some(error_json(&report)),
+            None => located(body).ok(),
+        })?,
         "likes-list" => likes_list(bytes)?,
         other => return Err(Error::unsupported(format!("no kind `{other}`"))),
     })
@@ -164,24 +169,6 @@ fn token(bytes: &[u8]) -> Result<Value, Error> {
 }
 
 /// One report, or several under names of the recorder's, among which a found address may stand.
-fn refusals(bytes: &[u8]) -> Result<Value, Error> {
-    if let Some(error) = error::reported(bytes) {
-        return Ok(error_json(&error));
-    }
-    let named: Map<String, Value> = wire::parse(bytes)?;
-    let read = named.into_iter().map(|(name, value)| {
-        let body = value.to_string();
-        let shown = match error::reported(body.as_bytes()) {
-            Some(report) => error_json(&report),
-            None => located(body.as_bytes())
-                .map_err(|_| Error::malformed(format!("`{name}` is not a report of an error")))?,
-        };
-        Ok((name, shown))
-    });
-    let read = read.collect::<Result<Map<String, Value>, Error>>()?;
-    if read.is_empty() { Err(Error::malformed("there is no report of an error")) } else { Ok(Value::Object(read)) }
-}
-
 fn likes_list(mut bytes: &[u8]) -> Result<Value, Error> {
     let (mut items, mut refused) = (Vec::new(), Vec::new());
     export::List.likes("likes.csv", &mut bytes, &mut |item| {

@@ -3,20 +3,18 @@
 //! A recorded exchange (`{request, status, headers, body}`), or a list of them, is read for its body; one that was
 //! refused is the error that it stands for.
 
-use std::ops::ControlFlow;
-
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::wire::{Tweet, likes};
 use super::{error, export, v1, v2};
 use crate::bridges::decode::{
-    Decoder, KindInfo, error_json, like_json, liker_json, post_json, profile_json, quota_json,
+    Decoder, KindInfo, error_json, export_json, like_json, liker_json, list_json, owner_json, post_json, profile_json,
+    quota_json,
 };
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
-use crate::bridges::wire::Listed;
-use crate::bridges::{ExportFile, ExportOwner};
+use crate::bridges::ExportFile;
 use crate::domain::identity::Platform;
 
 pub const DECODER: Decoder = Decoder { platform: Platform::Twitter, kinds: KINDS, read: decode };
@@ -97,8 +95,8 @@ fn recorded(bytes: &[u8]) -> Recorded {
 fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
     match kind {
         "export-likes" => return export_likes(bytes),
-        "export-account" => return export::Archive.owner("account.js", &mut &*bytes).map(owner),
-        "export-manifest" => return export::Archive.owner("manifest.js", &mut &*bytes).map(owner),
+        "export-account" => return export::Archive.owner("account.js", &mut &*bytes).map(|owner| owner_json(&owner)),
+        "export-manifest" => return export::Archive.owner("manifest.js", &mut &*bytes).map(|owner| owner_json(&owner)),
         _ => {}
     }
     match recorded(bytes) {
@@ -128,15 +126,15 @@ fn one(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "tweet" => post_json(&v2::tweet(bytes)?.post),
         "liked-tweets" => {
             let v2::Page { found, next_token } = v2::tweets(bytes)?;
-            with_next(list(likes(found), like_json), json!(next_token))
+            with_next(list_json(&likes(found), like_json), json!(next_token))
         }
         "tweets" => {
             let v2::Page { found, next_token } = v2::tweets(bytes)?;
-            with_next(list(found, tweet_json), json!(next_token))
+            with_next(list_json(&found, tweet_json), json!(next_token))
         }
         "liking-users" => {
             let v2::Page { found, next_token } = v2::likers(bytes)?;
-            with_next(list(found, liker_json), json!(next_token))
+            with_next(list_json(&found, liker_json), json!(next_token))
         }
         "liked" => json!({ "liked": v2::liked(bytes)? }),
         "user-v1" => profile_json(&v1::profile(bytes)?),
@@ -144,9 +142,9 @@ fn one(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "favorites" => {
             let found = v1::statuses(bytes)?;
             let next = v1::next_max_id(&found)?.map(|max_id| max_id.to_string());
-            with_next(list(likes(found), like_json), json!(next))
+            with_next(list_json(&likes(found), like_json), json!(next))
         }
-        "timeline" => list(v1::statuses(bytes)?, tweet_json),
+        "timeline" => list_json(&v1::statuses(bytes)?, tweet_json),
         "rate-limit-status" => {
             let quota = v1::quota_of(bytes, "/favorites/list")?;
             json!({ "favorites": quota.as_ref().map(quota_json) })
@@ -164,17 +162,9 @@ fn tweet_json(tweet: &Tweet) -> Value {
     post_json(&tweet.post)
 }
 
-fn list<T>(found: Listed<T>, shown: fn(&T) -> Value) -> Value {
-    json!({ "items": found.items.iter().map(shown).collect::<Vec<_>>(), "unreadable": found.unreadable })
-}
-
 fn with_next(mut shown: Value, next: Value) -> Value {
     shown["next"] = next;
     shown
-}
-
-fn owner(owner: ExportOwner) -> Value {
-    json!({ "id": owner.id.map(|id| id.to_string()), "handle": owner.handle })
 }
 
 /// That a token came, and of which type.
@@ -197,21 +187,5 @@ fn export_likes(bytes: &[u8]) -> Result<Value, Error> {
     }
     let unwrapped = serde_json::from_slice::<Wrapped>(bytes).ok().map(|it| format!("{}{}", it.prefix, it.records));
     let mut input = unwrapped.as_deref().map_or(bytes, str::as_bytes);
-    let mut found = Listed::default();
-    let mut refusal = None;
-    export::Archive.likes("data/like.js", &mut input, &mut |item| {
-        match item {
-            Ok(item) => found.items.push(item),
-            Err(error) => {
-                found.unreadable += 1;
-                refusal.get_or_insert(error);
-            }
-        }
-        ControlFlow::Continue(())
-    })?;
-    match refusal {
-        // No row is a like: then the file is another one.
-        Some(error) if found.items.is_empty() => Err(error),
-        _ => Ok(list(found, like_json)),
-    }
+    export_json(|take| export::Archive.likes("data/like.js", &mut input, take))
 }

@@ -1,11 +1,13 @@
 //! The kinds of Vimeo file that `bridge decode` reads, each through the decoder that production uses.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::wire::{Times, WireUser, WireVideo};
 use super::{error, wire};
-use crate::bridges::decode::{Decoder, KindInfo, error_json, like_json, liker_json, post_json, profile_json};
+use crate::bridges::decode::{
+    Decoder, KindInfo, error_json, like_json, liker_json, post_json, profile_json, refusals_json,
+};
 use crate::bridges::error::Error;
 use crate::bridges::wire::{Listed, Text, epoch, item};
 use crate::domain::identity::{ObjectRef, Platform};
@@ -64,7 +66,7 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
         "category" => named(bytes, "categories")?,
         "licence" => licence(bytes)?,
         "token" => token(bytes)?,
-        "error" => refusals(bytes)?,
+        "error" => refusals_json(bytes, |body| error::reported(body).as_ref().map(error_json))?,
         other => return Err(Error::unsupported(format!("no kind `{other}`"))),
     })
 }
@@ -156,19 +158,4 @@ fn token(bytes: &[u8]) -> Result<Value, Error> {
         "expires": ends.map(|at| at.to_string()),
         "account": account.map(|id| format!("vimeo:{id}")),
     }))
-}
-
-/// One report, or several under names of the recorder's.
-fn refusals(bytes: &[u8]) -> Result<Value, Error> {
-    if let Some(error) = error::reported(bytes) {
-        return Ok(error_json(&error));
-    }
-    let named: Map<String, Value> = wire::parse(bytes)?;
-    let read = named.into_iter().map(|(name, value)| {
-        let report = error::reported(value.to_string().as_bytes());
-        let report = report.ok_or_else(|| Error::malformed(format!("`{name}` is not a report of an error")))?;
-        Ok((name, error_json(&report)))
-    });
-    let read = read.collect::<Result<Map<String, Value>, Error>>()?;
-    if read.is_empty() { Err(Error::malformed("there is no report of an error")) } else { Ok(Value::Object(read)) }
 }
