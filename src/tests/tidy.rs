@@ -16,9 +16,15 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("rails", &["domain", "config"]),
     ("flows", &["domain", "config", "storage", "bridges", "rails"]),
     ("federation", &["domain", "config", "clock", "fault", "vault", "storage", "bridges", "rails", "flows"]),
-    ("jobs", &["domain", "config", "fault", "storage", "bridges", "rails", "flows", "federation"]),
-    ("console", &["domain", "config", "fault", "storage", "bridges", "rails", "flows", "federation", "jobs", "web"]),
-    ("web", &["domain", "config", "clock", "fault", "storage", "bridges", "rails", "flows", "federation", "jobs"]),
+    ("jobs", &["domain", "config", "fault", "vault", "storage", "bridges", "rails", "flows", "federation"]),
+    (
+        "console",
+        &["domain", "config", "fault", "vault", "storage", "bridges", "rails", "flows", "federation", "jobs", "web"],
+    ),
+    (
+        "web",
+        &["domain", "config", "clock", "fault", "vault", "storage", "bridges", "rails", "flows", "federation", "jobs"],
+    ),
     ("simulation", &["domain", "config", "storage", "bridges", "rails", "flows"]),
     // The platforms stand outside the product; they know values, and their tests the connectors.
     ("sandbox", &["domain"]),

@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::wire::{Tweet, likes};
 use super::{error, export, v1, v2};
+use crate::bridges::ExportFile;
 use crate::bridges::decode::{
     Decoder, KindInfo, error_json, export_json, like_json, liker_json, list_json, owner_json, post_json, profile_json,
     quota_json,
 };
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
-use crate::bridges::ExportFile;
 use crate::domain::identity::Platform;
 
 pub const DECODER: Decoder = Decoder { platform: Platform::Twitter, kinds: KINDS, read: decode };

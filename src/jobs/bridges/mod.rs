@@ -5,6 +5,7 @@
 
 mod claims;
 pub mod credentials;
+pub mod find;
 mod likes;
 
 use std::sync::atomic::{AtomicBool, Ordering};

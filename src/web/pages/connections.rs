@@ -16,7 +16,7 @@ use crate::bridges::{self, Profile, Who};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::flows::prove_account::{self, Standing};
-use crate::jobs::{self, LookUpError};
+use crate::jobs::{self, LookUpError, find};
 use crate::storage::claims::{self, ConnectionProof};
 use crate::storage::connections::{self, Connection};
 use crate::storage::identities::Identity;
@@ -70,7 +70,9 @@ pub async fn look_up(
 ) -> Result<Result<(Profile, Identity), String>, PageError> {
     let t = visit.text;
     let platform: Platform = platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
-    let handle = handle.trim_start_matches('@');
+    // The address of the profile is as good as its name.
+    let pasted = find::read(&visit.state, handle).ok().filter(|pasted| pasted.platform() == platform);
+    let handle = pasted.as_ref().and_then(find::Pasted::handle).unwrap_or(handle).trim_start_matches('@');
     let is_handle = !handle.is_empty()
         && handle.chars().count() <= 100
         && !handle.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '/' | '?' | '#' | '%'));

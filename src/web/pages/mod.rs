@@ -12,6 +12,7 @@ mod claims;
 pub mod commitment;
 mod connections;
 mod creators;
+mod find;
 mod history;
 mod me;
 pub mod page;
@@ -45,6 +46,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(public::routes)
         .configure(people::routes)
         .configure(creators::routes)
+        .configure(find::routes)
         .configure(bridged::routes)
         .configure(sign_in::routes)
         .configure(me::routes)
