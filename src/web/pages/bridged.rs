@@ -142,6 +142,7 @@ struct UnknownPage {
     handle: String,
     said: String,
     claim_link: String,
+    opt_out_link: String,
 }
 
 /// An account by its handle, for links that people write by hand. Platforms are not asked on behalf of a stranger.
@@ -163,6 +164,7 @@ async fn get_by_handle(visit: Visit, path: Path<(String, String)>) -> PageResult
         t: visit.page(t.unknown_title(&handle)),
         said: t.bridged_unknown(&handle, platform.label()),
         claim_link: claim_link(platform.slug(), &handle),
+        opt_out_link: super::opt_out::form_path(platform.slug(), &handle),
         handle,
     };
     html(StatusCode::NOT_FOUND, &page)
