@@ -184,3 +184,33 @@ fn after(error: &LookUpError, now: Timestamp) -> (Timestamp, bool) {
 fn before_freeze(since: Month, now: Timestamp) -> Option<Timestamp> {
     (now < since.cut_off()).then(|| since.cut_off())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_that_bills_is_asked_only_between_a_cut_off_and_its_freeze() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let june: Month = "2013-06".parse().unwrap();
+        assert_eq!(before_freeze(june, at("2013-06-20T00:00:00Z")), Some(at("2013-07-01T00:00:00Z")));
+        assert_eq!(before_freeze(june, at("2013-06-30T23:59:59Z")), Some(at("2013-07-01T00:00:00Z")));
+        // In the grace time June is still the oldest open month.
+        assert_eq!(before_freeze(june, at("2013-07-02T00:00:00Z")), None);
+        assert_eq!(before_freeze(june.next(), at("2013-07-04T00:00:00Z")), Some(at("2013-08-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn what_one_account_lacks_stops_no_other_and_what_the_platform_lacks_stops_all() {
+        let now: Timestamp = "2013-06-20T00:00:00Z".parse().unwrap();
+        let limit = |until| bridges::Error::RateLimited { until, message: String::new() };
+        let after = |error: bridges::Error| after(&LookUpError::Platform(error), now);
+        assert_eq!(after(bridges::Error::NotFound { message: String::new() }), (now.plus(LOOK_AGE), false));
+        assert_eq!(after(bridges::Error::malformed("{")), (now.plus(RETRY), false));
+        assert_eq!(after(bridges::Error::transient("down")), (now.plus(PAUSE_MIN), true));
+        assert_eq!(after(bridges::Error::unsupported("no key")), (now.plus(RETRY), true));
+        assert_eq!(after(limit(Some(now.plus(RETRY)))), (now.plus(RETRY), true));
+        // A time that is over already is no leave to go on at once.
+        assert_eq!(after(limit(Some(now.minus(RETRY)))), (now.plus(PAUSE_MIN), true));
+    }
+}
