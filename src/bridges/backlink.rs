@@ -20,14 +20,14 @@ pub fn proves(profile: &Profile, claim_url: &str) -> bool {
 }
 
 /// The words of a text that may be addresses: cut at white space and at the brackets and quotes of markdown and HTML.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '(' | ')' | '[' | ']' | '|' | '`'))
         .map(|word| word.trim_end_matches(['.', ',', ';', ':', '!', '?']))
         .filter(|word| !word.is_empty())
 }
 
 /// A word as an address. Some platforms store a website without its scheme; it was https then.
-fn address(word: &str) -> Option<Url> {
+pub(super) fn address(word: &str) -> Option<Url> {
     let url = if word.contains("://") { Url::parse(word) } else { Url::parse(&format!("https://{word}")) };
     url.ok().filter(is_plain)
 }

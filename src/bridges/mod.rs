@@ -16,6 +16,7 @@ pub mod app_token;
 pub mod appnet;
 pub mod archive;
 pub mod backlink;
+pub mod consent;
 pub mod decode;
 pub mod error;
 

@@ -191,6 +191,12 @@ pub enum BridgeVerb {
     /// Honours an owner who does not want to be bridged: nothing counts any more, and what was held goes back.
     Refuse {
         platform: String,
+        /// The name there; `id:` and the platform's stable id where the platform cannot be asked any more.
+        handle: String,
+    },
+    /// Takes the operator's refusal back. New likes count again; nothing comes back by itself.
+    Allow {
+        platform: String,
         handle: String,
     },
     /// Reads every connection now.
@@ -298,6 +304,7 @@ impl Verb {
             Verb::Bridge { verb: BridgeVerb::Refuse { platform, handle } } => {
                 Command::BridgeRefuse { platform, handle }
             }
+            Verb::Bridge { verb: BridgeVerb::Allow { platform, handle } } => Command::BridgeAllow { platform, handle },
             Verb::Bridge { verb: BridgeVerb::Sync } => Command::BridgeSync,
             Verb::Like { name, target } => Command::Like { name, target },
             Verb::Unlike { name, target } => Command::Unlike { name, target },

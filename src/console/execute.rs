@@ -5,11 +5,11 @@
 use serde_json::json;
 
 use super::common::{amount, creator, parse, patron, refuse};
-use super::{Answer, Command, Refused, books, claims, peers, people, platforms};
+use super::{Answer, Command, Refused, books, claims, consent, peers, people, platforms};
 use crate::bridges::Who;
 use crate::federation::Node;
 use crate::federation::library::Federation;
-use crate::flows::{audit, claim, flattr, fund, pay_out};
+use crate::flows::{audit, flattr, fund, pay_out};
 use crate::jobs;
 use crate::storage::{self, connections, inbox, outbox};
 
@@ -44,14 +44,8 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
                 json!({ "identity": external.to_string(), "actor": uri }),
             ))
         }
-        Command::BridgeRefuse { platform, handle } => {
-            let (profile, identity) =
-                jobs::look_up(node, parse(&platform)?, &Who::Handle(handle)).await.map_err(refuse)?;
-            let now = node.now();
-            let count = node.write(move |tx| claim::refuse(tx, identity.id, now)).await.map_err(refuse)?;
-            let text = format!("{} is not bridged any more; {count} held shares went back", profile.id);
-            Ok(Answer::new(text, json!({ "identity": profile.id.to_string(), "returned": count })))
-        }
+        Command::BridgeRefuse { platform, handle } => consent::bridge_refuse(node, &platform, &handle).await,
+        Command::BridgeAllow { platform, handle } => consent::bridge_allow(node, &platform, &handle).await,
         Command::BridgeSync => {
             let now = node.now();
             let count = node.write(move |tx| connections::poll_now(tx, now)).await.map_err(refuse)?;

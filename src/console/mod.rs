@@ -6,6 +6,7 @@
 mod books;
 mod claims;
 mod common;
+mod consent;
 mod execute;
 mod peers;
 mod people;
@@ -65,6 +66,11 @@ pub enum Command {
     },
     /// The owner of an account does not want to be bridged: nothing counts for it, and what was held goes back.
     BridgeRefuse {
+        platform: String,
+        handle: String,
+    },
+    /// The operator refuses no more for the owner; what the profile says, or the owner has proved, stays.
+    BridgeAllow {
         platform: String,
         handle: String,
     },

@@ -62,11 +62,19 @@ pub enum Standing {
     Own,
     /// The creator refuses to be bridged, or the object is gone: does not count.
     Refused,
+    /// Read from a source that asks first: waits for the patron's yes, and does not count until then.
+    Suggested,
 }
 
 impl Standing {
-    pub const ALL: [Standing; 5] =
-        [Standing::Counting, Standing::TakenBack, Standing::Struck, Standing::Own, Standing::Refused];
+    pub const ALL: [Standing; 6] = [
+        Standing::Counting,
+        Standing::TakenBack,
+        Standing::Struck,
+        Standing::Own,
+        Standing::Refused,
+        Standing::Suggested,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,6 +83,7 @@ impl Standing {
             Standing::Struck => "struck",
             Standing::Own => "own",
             Standing::Refused => "refused",
+            Standing::Suggested => "suggested",
         }
     }
 
@@ -86,24 +95,38 @@ impl Standing {
 /// What happened to a like before the freeze.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
+    /// And nothing refuses it at that moment.
     Liked,
+    /// Liked, at a source that asks first.
+    Suggested,
+    /// The patron says yes to a suggestion.
+    Confirmed,
     Unliked,
+    /// Also the patron's no to a suggestion.
     StruckOut,
+    /// The owner refuses to be bridged.
+    Refused,
 }
 
 /// The whole life of a flattr at a glance. Every step is legal: the world may repeat itself in any order.
 pub fn step(standing: Standing, event: Event) -> Standing {
-    use Event::*;
     use Standing::*;
     match (standing, event) {
-        (Counting, Liked) => Counting,
-        (Counting, Unliked) => TakenBack,
-        (TakenBack, Liked) => Counting,
-        (TakenBack, Unliked) => TakenBack,
-        (Counting | TakenBack, StruckOut) => Struck,
-        (Struck, Liked | Unliked | StruckOut) => Struck,
-        (Own, Liked | Unliked | StruckOut) => Own,
-        (Refused, Liked | Unliked | StruckOut) => Refused,
+        (Counting, Event::Liked | Event::Suggested | Event::Confirmed) => Counting,
+        (Suggested, Event::Liked | Event::Confirmed) => Counting,
+        (Suggested, Event::Suggested) => Suggested,
+        (Counting | Suggested, Event::Unliked) => TakenBack,
+        (TakenBack, Event::Liked) => Counting,
+        (TakenBack, Event::Suggested) => Suggested,
+        (TakenBack, Event::Confirmed | Event::Unliked) => TakenBack,
+        (Counting | Suggested | TakenBack, Event::StruckOut) => Struck,
+        (Counting | Suggested | TakenBack, Event::Refused) => Refused,
+        (Struck, _) => Struck,
+        (Own, _) => Own,
+        // The refusal has ended: what is liked from then on counts, and nothing else comes back.
+        (Refused, Event::Liked) => Counting,
+        (Refused, Event::Suggested) => Suggested,
+        (Refused, Event::Confirmed | Event::Unliked | Event::StruckOut | Event::Refused) => Refused,
     }
 }
 
@@ -188,11 +211,33 @@ mod tests {
 
     #[test]
     fn undo_and_like_again_is_one_flattr_but_a_strike_is_final() {
-        use Event::*;
+        use Event::{Liked, StruckOut, Unliked};
         let run = |events: &[Event]| events.iter().fold(Standing::Counting, |standing, event| step(standing, *event));
         assert_eq!(run(&[Unliked, Liked]), Standing::Counting);
         assert_eq!(run(&[Unliked, Liked, Unliked]), Standing::TakenBack);
         assert_eq!(run(&[StruckOut, Liked]), Standing::Struck);
+    }
+
+    #[test]
+    fn a_suggestion_counts_only_after_a_yes() {
+        use Event::*;
+        let run = |events: &[Event]| events.iter().fold(Standing::Suggested, |standing, event| step(standing, *event));
+        assert_eq!(run(&[Suggested]), Standing::Suggested);
+        assert_eq!(run(&[Confirmed, Suggested]), Standing::Counting);
+        assert_eq!(run(&[Unliked, Confirmed]), Standing::TakenBack);
+        assert_eq!(run(&[StruckOut, Confirmed, Suggested, Liked]), Standing::Struck);
+    }
+
+    #[test]
+    fn a_refusal_ends_every_like_and_only_a_new_like_counts_after_it() {
+        use Event::*;
+        for before in [Standing::Counting, Standing::Suggested, Standing::TakenBack] {
+            let refused = step(before, Refused);
+            assert_eq!(refused, Standing::Refused);
+            assert_eq!(step(refused, Confirmed), Standing::Refused);
+            assert_eq!(step(refused, Liked), Standing::Counting);
+        }
+        assert_eq!(step(Standing::Struck, Refused), Standing::Struck);
     }
 
     #[test]

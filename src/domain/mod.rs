@@ -7,6 +7,7 @@
 //! Read in this order: [`money`] and [`time`], then [`flattr`] and [`share`], then [`ledger`]. [`proof`] stands alone.
 
 pub mod commitment;
+pub mod consent;
 mod currency;
 pub mod flattr;
 pub mod id;

@@ -326,6 +326,9 @@ impl Activity {
         let followee = people::actor_by_uri(tx, followee)?
             .filter(|actor| actor.is_local() && !actor.is_kind(ActorKind::Instance))
             .ok_or_else(|| ProcessError::Refused(format!("`{followee}` is not an actor of ours")))?;
+        if identities::identity_by_actor(tx, followee.id)?.is_some_and(|identity| identity.is_refused) {
+            return Err(ProcessError::Refused(format!("the owner of `{}` does not want to be bridged", followee.uri)));
+        }
         let inbox = self.signer.shared_inbox.clone().unwrap_or_else(|| self.signer.inbox.clone());
         inbox::save_follow(tx, followee.id, &self.signer.uri, &inbox, id, self.now)?;
         // A repeated Follow is answered again: the first Accept may have been lost.
@@ -338,6 +341,11 @@ impl Activity {
             return Ok("a Like that was taken back before it came".to_owned());
         }
         let object = self.object(tx, instance, &self.document)?;
+        if let Some(owner) = identities::object(tx, object)?.and_then(|object| object.owner())
+            && identities::identity(tx, owner)?.is_some_and(|owner| owner.is_refused)
+        {
+            return Ok("a like for somebody who does not want to be bridged: not kept".to_owned());
+        }
         let pseudonym = self.pseudonym(tx, &self.document)?;
         let home = self.home(tx)?;
         let like = ReceivedLike {

@@ -291,6 +291,11 @@ fn say_create(
 ) -> Result<(), ExpandError> {
     let Some(author) = author else { return Ok(()) };
     let Some(object) = identities::object(tx, ObjectId(object))? else { return Ok(()) };
+    if let Some(owner) = object.owner()
+        && identities::identity(tx, owner)?.is_some_and(|owner| owner.is_refused)
+    {
+        return Ok(());
+    }
     let note = documents::object(&node.instance, &object, Some(author));
     let activity = activities::create(&author.uri, &note, &keys.document, now)?;
     let mut inboxes: Vec<String> =

@@ -9,11 +9,11 @@
 
 use std::time::Duration;
 
-use crate::domain::flattr::Source;
+use crate::domain::flattr::{Source, Standing};
 use crate::domain::id::ObjectId;
 use crate::domain::time::{Month, Timestamp};
 use crate::flows::Instance;
-use crate::flows::flattr::{self, FlattrError, PatronLike};
+use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
 use crate::flows::notice::{self, SeenPost};
 use crate::storage::connections::{self, Connection, ConnectionLike, Pass};
 use crate::storage::{self, Tx, flow_error};
@@ -343,7 +343,8 @@ pub(super) fn apply_like(
         liked_at,
         like_uri: None,
     };
-    if matches!(flattr::record(tx, &like)?, flattr::Recorded::New { .. }) {
+    let recorded = if connection.asks_first { flattr::suggest(tx, &like)? } else { flattr::record(tx, &like)? };
+    if matches!(recorded, Recorded::New { standing, .. } if standing != Standing::Suggested) {
         changed.flattrs += 1;
     }
     Ok(false)

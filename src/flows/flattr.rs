@@ -4,11 +4,11 @@
 //! and count once. The payee is the owner that this instance knows of the object, never what a peer says.
 
 use crate::domain::flattr::{self, Circumstances, Event, Source, Standing, first_standing};
-use crate::domain::id::{ObjectId, PatronId};
+use crate::domain::id::{FlattrId, ObjectId, PatronId};
 use crate::domain::time::{Month, Timestamp};
 use crate::storage::likes::{self, NewFlattr};
 use crate::storage::people::Patron;
-use crate::storage::{self, Tx, flow_error, identities, months, outbox, people};
+use crate::storage::{self, Tx, consent, flow_error, identities, months, outbox, people};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FlattrError {
@@ -56,7 +56,7 @@ pub fn is_frozen(tx: &mut Tx, month: Month) -> Result<bool, storage::Error> {
 }
 
 /// As [`is_frozen`], and the answer holds until this transaction ends; for whoever is about to write a like.
-fn is_kept_frozen(tx: &mut Tx, month: Month) -> Result<bool, storage::Error> {
+pub(super) fn is_kept_frozen(tx: &mut Tx, month: Month) -> Result<bool, storage::Error> {
     Ok(months::hold_stage(tx, month)?.is_some_and(is_past_cut_off))
 }
 
@@ -73,6 +73,15 @@ pub fn open_since(tx: &mut Tx, now: Timestamp) -> Result<Month, storage::Error> 
 
 /// Records a like as a flattr. A repeat changes nothing.
 pub fn record(tx: &mut Tx, like: &PatronLike) -> Result<Recorded, FlattrError> {
+    record_as(tx, like, Event::Liked)
+}
+
+/// Records a like of a source that asks first: it waits for the patron's yes ([`super::suggest`]).
+pub fn suggest(tx: &mut Tx, like: &PatronLike) -> Result<Recorded, FlattrError> {
+    record_as(tx, like, Event::Suggested)
+}
+
+fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, FlattrError> {
     let patron = people::patron(tx, like.patron)?.ok_or(FlattrError::NoSuchPatron(like.patron))?;
     let object = identities::object(tx, like.object)?.ok_or(FlattrError::NoSuchObject(like.object))?;
     if let Some(like_uri) = &like.like_uri {
@@ -81,15 +90,11 @@ pub fn record(tx: &mut Tx, like: &PatronLike) -> Result<Recorded, FlattrError> {
             return Ok(Recorded::UndoneBefore);
         }
     }
-    let current = Month::containing(like.received_at);
-    let mut frozen = Vec::new();
-    for month in [current.previous(), current, current.next()] {
-        if is_kept_frozen(tx, month)? {
-            frozen.push(month);
-        }
-    }
-    let month = flattr::month_of(like.received_at, like.liked_at, |month| frozen.contains(&month));
-    let standing = first_standing(circumstances(tx, &patron, &object)?);
+    let month = open_month(tx, like.received_at, like.liked_at)?;
+    let standing = match first_standing(circumstances(tx, &patron, &object)?) {
+        Standing::Counting if event == Event::Suggested => Standing::Suggested,
+        other => other,
+    };
     let new = NewFlattr {
         patron: patron.id,
         object: object.id,
@@ -104,20 +109,58 @@ pub fn record(tx: &mut Tx, like: &PatronLike) -> Result<Recorded, FlattrError> {
         if standing == Standing::Counting {
             outbox::push_event(tx, "like", &id.to_string(), like.received_at)?;
         }
+        if let Some(owner) = object.owner().filter(|_| matches!(standing, Standing::Counting | Standing::Suggested)) {
+            consent::want_look(tx, owner, like.received_at.minus(super::consent::LOOK_AGE), like.received_at)?;
+        }
         return Ok(Recorded::New { month, standing });
     }
     let known = likes::flattr_by_key(tx, patron.id, object.id, month)?.ok_or(FlattrError::NoSuchFlattr)?;
     let before = known.standing()?;
-    let after = flattr::step(before, Event::Liked);
+    let after = flattr::step(before, if standing == Standing::Refused { Event::Refused } else { event });
     if after != before {
         likes::set_standing(tx, known.id, after, like.like_uri.as_deref())?;
-        outbox::push_event(tx, "like", &known.id.to_string(), like.received_at)?;
+        tell(tx, known.id, before, after, like.received_at)?;
     }
     Ok(Recorded::Known { month, standing: after })
 }
 
+/// Lets the creator's home know of a flattr that begins or ceases to count.
+pub(super) fn tell(
+    tx: &mut Tx,
+    flattr: FlattrId,
+    before: Standing,
+    after: Standing,
+    now: Timestamp,
+) -> Result<(), storage::Error> {
+    match (before == Standing::Counting, after == Standing::Counting) {
+        (false, true) => outbox::push_event(tx, "like", &flattr.to_string(), now),
+        (true, false) => outbox::push_event(tx, "undo_like", &flattr.to_string(), now),
+        _ => Ok(()),
+    }
+}
+
+/// The month in which a like counts that is seen then; it stays open until this transaction ends.
+pub(super) fn open_month(
+    tx: &mut Tx,
+    received_at: Timestamp,
+    liked_at: Option<Timestamp>,
+) -> Result<Month, storage::Error> {
+    let current = Month::containing(received_at);
+    let mut frozen = Vec::new();
+    for month in [current.previous(), current, current.next()] {
+        if is_kept_frozen(tx, month)? {
+            frozen.push(month);
+        }
+    }
+    Ok(flattr::month_of(received_at, liked_at, |month| frozen.contains(&month)))
+}
+
 /// Own objects never count, nor those of an identity that refuses, nor what is deleted.
-fn circumstances(tx: &mut Tx, patron: &Patron, object: &identities::Object) -> Result<Circumstances, storage::Error> {
+pub(super) fn circumstances(
+    tx: &mut Tx,
+    patron: &Patron,
+    object: &identities::Object,
+) -> Result<Circumstances, storage::Error> {
     let mut circumstances = Circumstances { is_own: false, is_refused: object.is_deleted };
     if let Some(owner) = object.owner() {
         let identity = identities::identity(tx, owner)?;
@@ -153,17 +196,15 @@ fn change(
     now: Timestamp,
 ) -> Result<Option<Standing>, FlattrError> {
     let Some(known) = likes::latest_flattr(tx, patron, object)? else { return Ok(None) };
-    let month = known.month()?;
-    if is_kept_frozen(tx, month)? || month < open_since(tx, now)? {
+    let (month, before) = (known.month()?, known.standing()?);
+    // A suggestion never counted: it may go, also after the freeze of the month in which it was read.
+    if before != Standing::Suggested && (is_kept_frozen(tx, month)? || month < open_since(tx, now)?) {
         return Ok(None);
     }
-    let before = known.standing()?;
     let after = flattr::step(before, event);
     if after != before {
         likes::set_standing(tx, known.id, after, None)?;
-        if before == Standing::Counting {
-            outbox::push_event(tx, "undo_like", &known.id.to_string(), now)?;
-        }
+        tell(tx, known.id, before, after, now)?;
     }
     Ok(Some(after))
 }

@@ -4,14 +4,15 @@
 //! A flow that wants something to happen later writes a row in the same transaction. Must not know HTTP, JSON of
 //! activities, the clock or randomness: time, seeds and tokens are handed in.
 //!
-//! A month in order: [`register`], [`fund`], [`prove_account`], [`connect`], [`notice`], [`flattr`], [`claim`],
-//! [`close_month`], [`settle`] and [`hear`], [`receive_money`], [`pay_out`]; [`audit`] proves it.
+//! A month in order: [`register`], [`fund`], [`prove_account`], [`connect`], [`notice`], [`flattr`], [`suggest`],
+//! [`claim`], [`consent`], [`close_month`], [`settle`] and [`hear`], [`receive_money`], [`pay_out`]; [`audit`] proves it.
 
 pub mod audit;
 pub mod claim;
 pub mod close_month;
 mod commit_month;
 pub mod connect;
+pub mod consent;
 pub mod flattr;
 pub mod fund;
 pub mod hear;
@@ -23,6 +24,7 @@ pub mod prove_account;
 pub mod receive_money;
 pub mod register;
 pub mod settle;
+pub mod suggest;
 
 use crate::domain::money::{Amount, Currency};
 

@@ -50,6 +50,8 @@ pub fn identity(
     let username = bridged_username(&seen.handle, &seen.external_id);
     let label = seen.external_id.platform().label();
     match identity.actor_id {
+        // Nobody is made for somebody who does not want to be here.
+        None if identity.is_refused => {}
         None => {
             let uri = instance.bridged_actor_uri(seen.external_id.platform().slug(), seen.external_id.account());
             let summary = format!("A proxy of a public {label} account. Its owner has not claimed it.");
@@ -84,7 +86,8 @@ pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -
         published_at: seen.published_at,
     };
     let (object, is_new) = identities::save_object(tx, &seen, now)?;
-    if let Some(actor) = owner.and_then(|owner| owner.actor_id).filter(|_| is_new)
+    let owner = owner.filter(|owner| is_new && !owner.is_refused);
+    if let Some(actor) = owner.and_then(|owner| owner.actor_id)
         && inbox::count_followers(tx, crate::domain::id::ActorId(actor))? > 0
     {
         outbox::push_event(tx, "create", &object.id.to_string(), now)?;

@@ -16,8 +16,8 @@ use crate::federation::{Node, delivery, inbox, outbox};
 use crate::storage;
 
 pub use bridges::{
-    Checked, LookUpError, Turn, check_account, check_before_payout, check_claim, check_identity, credentials, find,
-    look_up, note_post, read_due, read_likes,
+    Checked, LookUpError, Turn, begin_opt_out, check_account, check_before_payout, check_claim, check_identity,
+    check_opt_out, credentials, find, look_up, note_post, read_consents, read_due, read_likes,
 };
 pub use imports::{ImportFailure, Imported, import};
 
@@ -32,6 +32,8 @@ pub enum JobError {
     Close(#[from] crate::flows::close_month::CloseError),
     #[error("{0}")]
     Claim(#[from] crate::flows::claim::ClaimError),
+    #[error("{0}")]
+    Consent(#[from] crate::flows::consent::ConsentError),
     #[error("{0}")]
     ProveAccount(#[from] crate::flows::prove_account::ProveError),
     #[error("{0}")]

@@ -32,6 +32,8 @@ pub struct Connection {
     pub pass_number: i64,
     /// Since the last success.
     pub failures: i64,
+    /// New likes wait for the patron's yes.
+    pub asks_first: bool,
 }
 
 /// Connects an account to a patron. `None` when another patron has connected it: one account is the source of one patron.
@@ -53,6 +55,7 @@ pub fn connect(
             connections::connected_at.eq(now.micros()),
             connections::pass_number.eq(0),
             connections::failures.eq(0),
+            connections::asks_first.eq(false),
         ))
         .on_conflict_do_nothing()
         .execute(db))?;
@@ -243,8 +246,47 @@ pub fn set_baseline(tx: &mut Tx, id: i64, at: Timestamp) -> Result<()> {
     Ok(())
 }
 
-pub fn set_active(tx: &mut Tx, id: i64, is_active: bool) -> Result<()> {
-    both!(tx, |db| diesel::update(connections::table.find(id)).set(connections::is_active.eq(is_active)).execute(db))?;
+/// What becomes of new likes of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// Each is a flattr.
+    All,
+    /// Each waits for the patron's yes.
+    Confirm,
+    /// The source is not read.
+    Off,
+}
+
+impl Setting {
+    pub const ALL: [Setting; 3] = [Setting::All, Setting::Confirm, Setting::Off];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Setting::All => "all",
+            Setting::Confirm => "confirm",
+            Setting::Off => "off",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Setting> {
+        Setting::ALL.into_iter().find(|setting| setting.as_str() == text)
+    }
+}
+
+impl Connection {
+    pub fn setting(&self) -> Setting {
+        match (self.is_active, self.asks_first) {
+            (false, _) => Setting::Off,
+            (true, true) => Setting::Confirm,
+            (true, false) => Setting::All,
+        }
+    }
+}
+
+pub fn set_setting(tx: &mut Tx, id: i64, setting: Setting) -> Result<()> {
+    let values =
+        (connections::is_active.eq(setting != Setting::Off), connections::asks_first.eq(setting == Setting::Confirm));
+    both!(tx, |db| diesel::update(connections::table.find(id)).set(values).execute(db))?;
     Ok(())
 }
 

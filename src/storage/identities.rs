@@ -20,6 +20,7 @@ pub struct Identity {
     pub avatar_url: Option<String>,
     pub bio: String,
     pub actor_id: Option<i64>,
+    /// Whether anything in [`super::consent`] refuses it.
     pub is_refused: bool,
     pub seen_at: i64,
 }
@@ -98,13 +99,6 @@ pub fn identities(tx: &mut Tx) -> Result<Vec<Identity>> {
 
 pub fn set_identity_actor(tx: &mut Tx, id: IdentityId, actor: ActorId) -> Result<()> {
     both!(tx, |db| diesel::update(identities::table.find(id.0)).set(identities::actor_id.eq(actor.0)).execute(db))?;
-    Ok(())
-}
-
-pub fn set_refused(tx: &mut Tx, id: IdentityId, is_refused: bool) -> Result<()> {
-    both!(tx, |db| diesel::update(identities::table.find(id.0))
-        .set(identities::is_refused.eq(is_refused))
-        .execute(db))?;
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Owns the unique key under which a like counts once: (patron, object, month). The home is this instance.
 
-use diesel::dsl::{count, count_star, exists};
+use diesel::dsl::{count, count_star, exists, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::months::Outcome;
 use super::schema::{claims, flattrs, identities, objects, patrons, received_likes, shares, undone_likes};
@@ -138,6 +139,54 @@ pub fn flattrs_of_month(tx: &mut Tx, patron: PatronId, month: Month) -> Result<V
         .filter(flattrs::month.eq(month.to_string()))
         .order(flattrs::id.desc())
         .load(db))?)
+}
+
+/// What may come to count, or counts, for the posts of an identity in a month and after: counting and suggested.
+pub fn wanted_since(tx: &mut Tx, owner: IdentityId, since: Month) -> Result<Vec<(FlattrId, Standing)>> {
+    let standings = [Standing::Counting.as_str(), Standing::Suggested.as_str()];
+    let rows: Vec<(i64, String)> = both!(tx, |db| flattrs::table
+        .inner_join(objects::table)
+        .filter(objects::owner_id.eq(owner.0))
+        .filter(flattrs::month.ge(since.to_string()).or(flattrs::standing.eq(Standing::Suggested.as_str())))
+        .filter(flattrs::standing.eq_any(standings))
+        .order(flattrs::id)
+        .select((flattrs::id, flattrs::standing))
+        .load(db))?;
+    rows.into_iter()
+        .map(|(id, text)| {
+            let standing = Standing::parse(&text).ok_or_else(|| Error::corrupt("standing", &text))?;
+            Ok((FlattrId(id), standing))
+        })
+        .collect()
+}
+
+/// What waits for a patron's yes, the newest first. The literal is that of the partial index.
+pub fn suggested(tx: &mut Tx, patron: PatronId, limit: i64) -> Result<Vec<(Flattr, Object)>> {
+    let waits = sql::<Bool>("standing = 'suggested'");
+    Ok(both!(tx, |db| flattrs::table
+        .inner_join(objects::table)
+        .filter(flattrs::patron_id.eq(patron.0))
+        .filter(waits.clone())
+        .order(flattrs::id.desc())
+        .limit(limit)
+        .load(db))?)
+}
+
+pub fn count_suggested(tx: &mut Tx, patron: PatronId) -> Result<i64> {
+    let waits = sql::<Bool>("standing = 'suggested'");
+    Ok(both!(tx, |db| flattrs::table
+        .filter(flattrs::patron_id.eq(patron.0))
+        .filter(waits.clone())
+        .count()
+        .get_result(db))?)
+}
+
+/// A suggestion that is answered after its month counts in the month of the answer.
+pub fn move_to_month(tx: &mut Tx, id: FlattrId, month: Month, received_at: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(flattrs::table.find(id.0))
+        .set((flattrs::month.eq(month.to_string()), flattrs::received_at.eq(received_at.micros())))
+        .execute(db))?;
+    Ok(())
 }
 
 /// The counting flattrs for the posts of an identity in a month and after.

@@ -29,6 +29,7 @@ macro_rules! both {
 pub mod bank;
 pub mod claims;
 pub mod connections;
+pub mod consent;
 pub mod evidence;
 pub mod grants;
 pub mod identities;

@@ -4,7 +4,7 @@ use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::schema::{flattrs, identities, month_budgets, months, objects, shares};
+use super::schema::{flattrs, identities, month_budgets, months, objects, refusals, shares};
 use super::{Error, Result, Tx};
 use crate::domain::flattr::Standing;
 use crate::domain::id::{FlattrId, IdentityId, PatronId};
@@ -433,12 +433,23 @@ pub fn outcome_totals(tx: &mut Tx, month: Month) -> Result<Vec<(String, i64, Str
         .load(db))?)
 }
 
-/// Held shares whose time is over, in the order of their flattrs.
+/// Held shares that go back to their patrons: whose time is over, and those that came to be held for somebody who refuses.
 pub fn expired_shares(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<ShareDetail>> {
-    Ok(both!(tx, |db| shares::table
+    let expired: Vec<ShareDetail> = both!(tx, |db| shares::table
         .inner_join(flattrs::table.inner_join(objects::table))
         .filter(shares::outcome.eq(Outcome::Held.as_str()))
         .filter(shares::expires_at.le(now.micros()))
+        .order(shares::flattr_id)
+        .limit(limit)
+        .select(detail!())
+        .load(db))?;
+    if !expired.is_empty() {
+        return Ok(expired);
+    }
+    Ok(both!(tx, |db| shares::table
+        .inner_join(flattrs::table.inner_join(objects::table))
+        .filter(shares::identity_id.eq_any(refusals::table.select(refusals::identity_id.nullable())))
+        .filter(shares::outcome.eq(Outcome::Held.as_str()))
         .order(shares::flattr_id)
         .limit(limit)
         .select(detail!())

@@ -2,9 +2,10 @@
 
 use super::node::TestNode;
 use super::{Backend, eur, on_both_databases};
+use crate::domain::consent::Source;
 use crate::domain::identity::ExternalId;
 use crate::domain::time::Month;
-use crate::flows::claim;
+use crate::flows::{claim, consent};
 use crate::storage::identities;
 
 /// Alice liked one unclaimed video, and June is closed.
@@ -21,7 +22,7 @@ fn refuse(node: &TestNode, identity: &str) -> usize {
     let identity: ExternalId = identity.parse().unwrap();
     node.flow(move |tx, close| {
         let row = identities::identity_by_external_id(tx, &identity)?.expect("known");
-        claim::refuse(tx, row.id, close.now)
+        consent::refuse(tx, row.id, Source::Operator, close.now)
     })
 }
 

@@ -83,8 +83,13 @@ async fn with_keys(state: &State, actor: Actor) -> Result<Actor, WebError> {
     local_actor(state, actor.uri).await
 }
 
-fn tombstone(actor: &Actor) -> HttpResponse {
-    let document = json!({ "@context": "https://www.w3.org/ns/activitystreams", "id": actor.uri, "type": "Tombstone" });
+/// Whether the owner of the account behind an actor does not want to be bridged.
+fn is_refused(tx: &mut storage::Tx, actor: crate::domain::id::ActorId) -> Result<bool, storage::Error> {
+    Ok(identities::identity_by_actor(tx, actor)?.is_some_and(|identity| identity.is_refused))
+}
+
+fn tombstone(uri: &str) -> HttpResponse {
+    let document = json!({ "@context": "https://www.w3.org/ns/activitystreams", "id": uri, "type": "Tombstone" });
     HttpResponse::Gone()
         .content_type("application/activity+json; charset=utf-8")
         .insert_header(("vary", "Accept"))
@@ -93,11 +98,11 @@ fn tombstone(actor: &Actor) -> HttpResponse {
 
 async fn show_actor(state: &State, uri: String) -> Result<HttpResponse, WebError> {
     let actor = local_actor(state, uri).await?;
-    if actor.gone_at.is_some() {
-        return Ok(tombstone(&actor));
+    let id = actor.id;
+    if actor.gone_at.is_some() || state.db.read(move |tx| is_refused(tx, id)).await? {
+        return Ok(tombstone(&actor.uri));
     }
     let actor = with_keys(state, actor).await?;
-    let id = actor.id;
     let (identity, is_claimed) = state
         .db
         .read(move |tx| {
@@ -161,24 +166,40 @@ async fn get_object(state: State, request: HttpRequest, path: Path<(String, Stri
         return pages::bridged::object_page(Visit::of(&request).await?, found).await;
     }
     let owner = found.owner();
-    let author = state
+    let (author, is_refused) = state
         .db
         .read(move |tx| {
-            let Some(owner) = owner else { return Ok(None) };
-            match identities::identity(tx, owner)?.and_then(|identity| identity.actor_id) {
-                Some(actor) => people::actor(tx, crate::domain::id::ActorId(actor)),
-                None => Ok(None),
-            }
+            let Some(owner) = owner else { return Ok((None, false)) };
+            let identity = identities::identity(tx, owner)?;
+            let is_refused = identity.as_ref().is_some_and(|identity| identity.is_refused);
+            Ok::<_, storage::Error>(match identity.and_then(|identity| identity.actor_id) {
+                Some(actor) => (people::actor(tx, crate::domain::id::ActorId(actor))?, is_refused),
+                None => (None, is_refused),
+            })
         })
         .await?;
+    if is_refused {
+        return Ok(tombstone(&state.instance.object_uri(&found.platform, &found.object)));
+    }
     Ok(document(&documents::object(&state.instance, &found, author.as_ref())))
 }
 
 #[get("/bridge/{platform}/objects/{object}/likes")]
 async fn get_object_likes(state: State, path: Path<(String, String)>) -> Result<HttpResponse, WebError> {
     let found = find_object(&state, &path.0, &path.1).await?;
-    let id = found.id;
-    let total = state.db.read(move |tx| likes::count_for_object(tx, id)).await?;
+    let (id, owner) = (found.id, found.owner());
+    let total = state
+        .db
+        .read(move |tx| {
+            let owner = match owner {
+                Some(owner) => identities::identity(tx, owner)?,
+                None => None,
+            };
+            let is_refused = owner.is_some_and(|owner| owner.is_refused);
+            if is_refused { Ok(None) } else { likes::count_for_object(tx, id).map(Some) }
+        })
+        .await?;
+    let total = total.ok_or_else(|| WebError::new(410, "the author of this post does not want to be here"))?;
     let uri = state.instance.object_uri(&found.platform, &found.object);
     Ok(document(&json!({
         "@context": "https://www.w3.org/ns/activitystreams",
@@ -230,6 +251,9 @@ async fn show_collection(state: &State, uri: String, name: &str, query: &PageQue
     let actor_id = actor.id;
     let is_outbox = name == "outbox" && !actor.is_kind(ActorKind::Instance);
     let owned = name.to_owned();
+    if state.db.read(move |tx| is_refused(tx, actor_id)).await? {
+        return Err(WebError::new(410, "the owner of this account does not want to be here"));
+    }
     let total = state
         .db
         .read(move |tx| match owned.as_str() {

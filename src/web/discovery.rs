@@ -11,6 +11,7 @@ use super::State;
 use super::error::WebError;
 use crate::flows::Instance;
 use crate::storage::people::{self, Actor};
+use crate::storage::{self, identities};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -35,9 +36,15 @@ async fn get_webfinger(state: State, query: Query<WebFingerQuery>) -> Result<Htt
     let wanted = wanted(&instance, &resource).ok_or_else(WebError::not_found)?;
     let actor = state
         .db
-        .read(move |tx| match &wanted {
-            Wanted::Name(name) => people::local_actor_by_username(tx, name),
-            Wanted::Uri(uri) => people::actor_by_uri(tx, uri),
+        .read(move |tx| {
+            let actor = match &wanted {
+                Wanted::Name(name) => people::local_actor_by_username(tx, name)?,
+                Wanted::Uri(uri) => people::actor_by_uri(tx, uri)?,
+            };
+            let Some(actor) = actor else { return Ok::<_, storage::Error>(None) };
+            // Whoever does not want to be bridged is not found.
+            let identity = identities::identity_by_actor(tx, actor.id)?;
+            Ok(Some(actor).filter(|_| !identity.is_some_and(|identity| identity.is_refused)))
         })
         .await?;
     let actor = actor.filter(|actor| actor.is_local() && actor.gone_at.is_none()).ok_or_else(WebError::not_found)?;

@@ -83,7 +83,10 @@ pub fn look(tx: &mut Tx, instance: &Instance, look: &Look, now: Timestamp) -> Re
             match claim.creator() {
                 Some(creator) => {
                     outbox::push_event(tx, "claim", &claim.id.to_string(), now)?;
-                    released = release(tx, instance, claim, creator, now)?;
+                    // What is held for somebody who refuses goes back to the patrons, proved or not.
+                    if !identity.is_refused {
+                        released = release(tx, instance, claim, creator, now)?;
+                    }
                 }
                 None => tell_home(tx, identity.id, now)?,
             }

@@ -148,12 +148,12 @@ pub fn expire(tx: &mut Tx, now: Timestamp) -> Result<usize, ClaimError> {
     Ok(expired.len())
 }
 
-/// An account's owner refuses to be bridged: no new flattr counts, and what waited goes back to the patrons.
-pub fn refuse(tx: &mut Tx, identity: IdentityId, now: Timestamp) -> Result<usize, ClaimError> {
-    ledger::lock(tx)?;
-    identities::set_refused(tx, identity, true)?;
+/// Gives back what waits for an identity that refuses to be bridged. Says how many shares.
+pub(super) fn give_back(tx: &mut Tx, identity: IdentityId, now: Timestamp) -> Result<usize, PostError> {
     let held = months::held_for_identity(tx, identity)?;
-    let mut entry = Entry::new(format!("refuse/{identity}/{}", now.micros()), Kind::Return, now);
+    // It may be refused again, and give back again what came meanwhile.
+    let number = ledger::head(tx)?.sequence + 1;
+    let mut entry = Entry::new(format!("refuse/{identity}/{number}"), Kind::Return, now);
     for (from, amount) in held_sums(tx, &held)? {
         let Account::PatronHeld(patron, _) = &from else { unreachable!("held shares stand in held accounts") };
         let available = Account::PatronAvailable(*patron);

@@ -110,7 +110,7 @@ fn retry_at(error: &LookUpError, now: Timestamp) -> Timestamp {
     }
 }
 
-fn in_storage(error: storage::Error) -> LookUpError {
+pub(super) fn in_storage(error: storage::Error) -> LookUpError {
     LookUpError::Job(error.into())
 }
 

@@ -284,6 +284,7 @@ mod tests {
             full_at: None,
             pass_number: 0,
             failures,
+            asks_first: false,
         }
     }
 

@@ -4,6 +4,7 @@
 //! connection that is broken holds up another. What was read is handed to the flows as values.
 
 mod claims;
+mod consent;
 pub mod credentials;
 pub mod find;
 mod likes;
@@ -19,12 +20,14 @@ use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::fault;
 use crate::federation::Node;
+use crate::flows::consent::{self as consent_flow, Reading};
 use crate::flows::notice::{self, SeenPost};
 use crate::storage;
 use crate::storage::connections;
 use crate::storage::identities::{Identity, SeenIdentity};
 
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
+pub use consent::{begin_opt_out, check_opt_out, read_consents};
 pub use likes::{Turn, read_likes};
 
 /// Connections of one platform that are taken up in one round, and how many of them at the same time.
@@ -44,7 +47,7 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     for identity in looks {
         claims::look_again(node, &identity).await?;
     }
-    Ok(is_busy)
+    Ok(consent::read_consents(node, now).await? || is_busy)
 }
 
 /// Reads the connections that are due: all platforms side by side, a few connections of each.
@@ -89,13 +92,14 @@ async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Resul
 
 pub async fn count_due(node: &Node) -> Result<i64, JobError> {
     let now = node.now();
+    let consents = consent::count_due(node, now).await?;
     Ok(node
         .db
         .read(move |tx| {
             let connections = connections::count_due(tx, now)?;
             let checks = connections::due_claim_checks(tx, now, 1_000)?.len();
             let looks = storage::claims::due_looks(tx, now, 1_000)?.len();
-            Ok::<i64, storage::Error>(connections + i64::try_from(checks + looks).unwrap_or(i64::MAX))
+            Ok::<i64, storage::Error>(connections + i64::try_from(checks + looks + consents).unwrap_or(i64::MAX))
         })
         .await?)
 }
@@ -113,17 +117,27 @@ pub enum LookUpError {
     Job(#[from] JobError),
 }
 
-/// Asks the platform for an account and stores what it says.
+/// Asks the platform for an account and stores what it says; what its profile says of being bridged is obeyed at once.
 pub async fn look_up(node: &Node, platform: Platform, who: &Who) -> Result<(Profile, Identity), LookUpError> {
-    let bridge = node.bridges.get(platform).cloned().ok_or(LookUpError::SwitchedOff(platform))?;
-    let live = bridge.live().ok_or(LookUpError::SwitchedOff(platform))?;
-    let profile = live.profile(who, &Access::Instance).await?;
-    let (instance, seen, now) = (node.instance.clone(), seen_identity(&profile), node.now());
+    let seen_at = node.now();
+    let profile = ask(node, platform, who).await?;
+    let (instance, reading, now) = (node.instance.clone(), reading_of(&profile, seen_at), node.now());
     let identity = node
-        .write(move |tx| notice::identity(tx, &instance, &seen, now))
+        .write(move |tx| consent_flow::hear(tx, &instance, &reading, now))
         .await
         .map_err(|error| LookUpError::Job(error.into()))?;
     Ok((profile, identity))
+}
+
+/// Asks the platform for an account and stores nothing.
+async fn ask(node: &Node, platform: Platform, who: &Who) -> Result<Profile, LookUpError> {
+    let bridge = node.bridges.get(platform).cloned().ok_or(LookUpError::SwitchedOff(platform))?;
+    let live = bridge.live().ok_or(LookUpError::SwitchedOff(platform))?;
+    Ok(live.profile(who, &Access::Instance).await?)
+}
+
+fn reading_of(profile: &Profile, seen_at: Timestamp) -> Reading {
+    Reading { seen: seen_identity(profile), said: bridges::consent::said(profile), seen_at }
 }
 
 /// Stores what a platform said of one post.

@@ -21,6 +21,7 @@ table! {
         full_at -> Nullable<BigInt>,
         pass_number -> BigInt,
         failures -> BigInt,
+        asks_first -> Bool,
     }
 }
 

@@ -1,11 +1,13 @@
 //! The tables, as Diesel sees them: the same column types on SQLite and PostgreSQL.
 
 mod bridges;
+mod consent;
 mod sign_in;
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 
 pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes, connection_proofs, connections};
+pub use consent::{consent_looks, opt_outs, refusals};
 pub use sign_in::{grants, sign_ins};
 
 table! {
@@ -495,6 +497,7 @@ joinable!(identities -> actors (actor_id));
 joinable!(claims -> identities (identity_id));
 joinable!(claims -> creators (creator_id));
 joinable!(claim_looks -> identities (identity_id));
+joinable!(consent_looks -> identities (identity_id));
 joinable!(connection_proofs -> patrons (patron_id));
 joinable!(transfers -> journal_entries (entry_sequence));
 joinable!(objects -> identities (owner_id));
@@ -522,8 +525,8 @@ joinable!(connection_likes -> objects (object_id));
 
 allow_tables_to_appear_in_same_query! {
     actor_keys, actors, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
-    connection_passes, connection_proofs, connections, creators, deliveries, evidence, flattrs, follows, identities,
+    connection_passes, connection_proofs, connections, consent_looks, creators, deliveries, evidence, flattrs, follows, identities,
     inbox, journal_entries, journal_head, ledger_accounts, ledger_currency, login_tokens, logins, month_budgets, months,
     objects, outbox_events, outgoing, patrons, payment_parts, payments, payouts, peer_commitments, peers, rail_cursors,
-    rail_movements, received_likes, shares, statement_lines, statements, transfers, undone_likes,
+    rail_movements, received_likes, refusals, shares, statement_lines, statements, transfers, undone_likes,
 }

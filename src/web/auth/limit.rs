@@ -97,7 +97,15 @@ impl Attempt {
 
 /// Counts a question to a platform. `false` when this login has asked too often.
 pub fn may_look_up(host: &str, login: i64) -> bool {
-    let key = format!("{host} look-up {login}");
+    may_ask(format!("{host} look-up {login}"))
+}
+
+/// The same for somebody who is not signed in, by the address of the client.
+pub fn may_look_up_from(host: &str, address: &str) -> bool {
+    may_ask(format!("{host} look-up from {address}"))
+}
+
+fn may_ask(key: String) -> bool {
     let is_over = COUNTERS.is_over(&key, LOOK_UP, Instant::now());
     if !is_over {
         COUNTERS.add(key, LOOK_UP.window, Instant::now());

@@ -9,9 +9,10 @@ use actix_web::{get, post};
 use askama::Template;
 
 use super::people::{self, PostLink};
+use super::text::{Lang, Text};
 use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
 use crate::domain::flattr::{Source, Standing};
-use crate::domain::identity::{ObjectRef, Platform};
+use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::{Month, Timestamp};
 use crate::flows::encode_segment;
 use crate::flows::flattr::{self, FlattrError, PatronLike};
@@ -35,17 +36,23 @@ struct AccountPage {
     fediverse: String,
     platform: String,
     profile: Option<String>,
-    is_refused: bool,
     /// Name and address of who receives, once the account is claimed.
     claimed_by: Option<(String, String)>,
     waiting: String,
     claim_link: String,
-    contact: Option<String>,
+    opt_out_link: String,
+    /// What a patron can send to the owner, by language.
+    tell: Vec<(Lang, String)>,
     posts: Vec<PostLink>,
 }
 
 /// The page of a bridged account: a stub until its owner claims it.
 pub async fn account_page(visit: Visit, platform: &str, account: &str) -> PageResult {
+    if let Ok(id) = format!("{platform}:{account}").parse::<ExternalId>()
+        && visit.read(move |tx| identities::identity_by_external_id(tx, &id)).await?.is_some_and(|row| row.is_refused)
+    {
+        return refused_page(&visit, visit.text.bridged_refused());
+    }
     let uri = visit.state.instance.bridged_actor_uri(platform, account);
     let found = visit
         .read(move |tx| {
@@ -91,19 +98,36 @@ pub async fn account_page(visit: Visit, platform: &str, account: &str) -> PageRe
         fediverse: t.handle_is(format!("@{}@{}", actor.username, visit.state.instance.host)),
         platform: label,
         profile: people::web_link(&identity.profile_url),
-        is_refused: identity.is_refused,
         claimed_by,
         waiting,
         claim_link: claim_link(&identity.platform, &identity.handle),
-        contact: visit.state.config.instance.contact_email.as_ref().map(ToString::to_string),
-        posts: match identity.is_refused {
-            true => Vec::new(),
-            false => objects.iter().map(|(object, count)| PostLink::new(&visit, object, *count)).collect(),
-        },
+        opt_out_link: super::opt_out::form_path(&identity.platform, &identity.handle),
+        tell: tell(&visit, &identity),
+        posts: objects.iter().map(|(object, count)| PostLink::new(&visit, object, *count)).collect(),
         name: identity.display_name,
         handle: identity.handle,
     };
     ok(&page)
+}
+
+/// What a patron may copy and send, in both languages: we do not know which one the owner reads. We send nothing.
+fn tell(visit: &Visit, identity: &Identity) -> Vec<(Lang, String)> {
+    let handle = encode_segment(&identity.handle);
+    let link = format!("{}/on/{}/{handle}", visit.state.instance.base_url, identity.platform);
+    let name = &visit.state.config.instance.name;
+    Lang::ALL.map(|lang| (lang, Text(lang).tell_text(name, &link))).into()
+}
+
+#[derive(Template)]
+#[template(path = "refused.html")]
+struct RefusedPage {
+    t: Page,
+    said: String,
+}
+
+/// Instead of what an owner does not want to be shown.
+fn refused_page(visit: &Visit, said: String) -> PageResult {
+    html(StatusCode::GONE, &RefusedPage { t: visit.page(visit.text.refused_title()), said })
 }
 
 /// To the form that claims an account, filled in.
@@ -118,6 +142,7 @@ struct UnknownPage {
     handle: String,
     said: String,
     claim_link: String,
+    opt_out_link: String,
 }
 
 /// An account by its handle, for links that people write by hand. Platforms are not asked on behalf of a stranger.
@@ -139,6 +164,7 @@ async fn get_by_handle(visit: Visit, path: Path<(String, String)>) -> PageResult
         t: visit.page(t.unknown_title(&handle)),
         said: t.bridged_unknown(&handle, platform.label()),
         claim_link: claim_link(platform.slug(), &handle),
+        opt_out_link: super::opt_out::form_path(platform.slug(), &handle),
         handle,
     };
     html(StatusCode::NOT_FOUND, &page)
@@ -188,6 +214,9 @@ pub async fn object_page(visit: Visit, object: Object) -> PageResult {
             Ok((author, likes::count_for_object(tx, id)?, mine))
         })
         .await?;
+    if author.as_ref().is_some_and(|author| author.is_refused) {
+        return refused_page(&visit, visit.text.object_refused());
+    }
     let mine = mine.map(|mine| Ok::<_, crate::storage::Error>((mine.month()?, mine.standing()?))).transpose()?;
     let t = visit.text;
     let path = people::object_path(&visit.state.instance, &object.platform, &object.object);
@@ -199,7 +228,7 @@ pub async fn object_page(visit: Visit, object: Object) -> PageResult {
     });
     let page = ObjectPage {
         t: visit.page(people::title_of(&object.title, &object.platform, &object.object)),
-        button: button(&visit, &object, author.as_ref(), mine, &path),
+        button: button(&visit, &object, mine, &path),
         title: people::title_of(&object.title, &object.platform, &object.object),
         url: people::web_link(&object.url),
         author: author.map(|author| {
@@ -216,19 +245,10 @@ pub async fn object_page(visit: Visit, object: Object) -> PageResult {
     ok(&page)
 }
 
-fn button(
-    visit: &Visit,
-    object: &Object,
-    author: Option<&Identity>,
-    mine: Option<(Month, Standing)>,
-    path: &str,
-) -> Button {
+fn button(visit: &Visit, object: &Object, mine: Option<(Month, Standing)>, path: &str) -> Button {
     let t = visit.text;
     if object.is_deleted {
         return Button::No(t.object_gone());
-    }
-    if author.is_some_and(|author| author.is_refused) {
-        return Button::No(t.object_refused());
     }
     let Some(session) = &visit.session else {
         return Button::SignIn(format!("/sign-in?next={}", encode_segment(&format!("{path}?flattr=1"))));

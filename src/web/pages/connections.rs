@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::flows::prove_account::{self, Standing};
 use crate::jobs::{self, LookUpError, find};
 use crate::storage::claims::{self, ConnectionProof};
-use crate::storage::connections::{self, Connection};
+use crate::storage::connections::{self, Connection, Setting};
 use crate::storage::identities::Identity;
 use crate::web::auth;
 use crate::web::auth::limit;
@@ -72,13 +72,8 @@ pub async fn look_up(
     let platform: Platform = platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
     // The address of the profile is as good as its name.
     let pasted = find::read(&visit.state, handle).ok().filter(|pasted| pasted.platform() == platform);
-    let handle = pasted.as_ref().and_then(find::Pasted::handle).unwrap_or(handle).trim_start_matches('@');
-    let is_handle = !handle.is_empty()
-        && handle.chars().count() <= 100
-        && !handle.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '/' | '?' | '#' | '%'));
-    if !is_handle {
-        return Ok(Err(t.handle_bad()));
-    }
+    let handle = pasted.as_ref().and_then(find::Pasted::handle).unwrap_or(handle);
+    let Some(handle) = handle_of(handle) else { return Ok(Err(t.handle_bad())) };
     let login = visit.signed_in()?.login.id;
     if !limit::may_look_up(&visit.state.instance.host, login.0) {
         return Ok(Err(t.error_429_text()));
@@ -87,6 +82,15 @@ pub async fn look_up(
         Ok(found) => Ok(Ok(found)),
         Err(error) => Ok(Err(said(t, platform, handle, error)?)),
     }
+}
+
+/// What a person typed as the name of an account, if it can be one.
+pub fn handle_of(typed: &str) -> Option<&str> {
+    let handle = typed.trim_start_matches('@');
+    let is_handle = !handle.is_empty()
+        && handle.chars().count() <= 100
+        && !handle.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '/' | '?' | '#' | '%'));
+    is_handle.then_some(handle)
 }
 
 /// Why a platform was not able to answer, for the person who asked.
@@ -111,7 +115,9 @@ struct ConnectionRow {
     handle: String,
     platform: String,
     state: String,
-    is_active: bool,
+    /// What can become of new likes: value, label, whether it is so.
+    settings: Vec<(&'static str, String, bool)>,
+    setting_label: String,
     last_read: String,
     next_read: String,
     problem: Option<String>,
@@ -144,16 +150,24 @@ struct ConnectionsPage {
 
 fn row(text: Text, connection: Connection) -> ConnectionRow {
     let moment = |micros| text.moment(Timestamp::from_micros(micros));
-    let state = match (connection.is_active, connection.baseline_at) {
-        (false, _) => text.connections_paused(),
-        (true, None) => text.connections_first(),
-        (true, Some(_)) => text.connections_reading(),
+    let setting = connection.setting();
+    let state = match (setting, connection.baseline_at) {
+        (Setting::Off, _) => text.connections_paused(),
+        (_, None) => text.connections_first(),
+        (Setting::All, Some(_)) => text.connections_reading(),
+        (Setting::Confirm, Some(_)) => text.connections_asking(),
+    };
+    let label = |setting| match setting {
+        Setting::All => text.connections_setting_all(),
+        Setting::Confirm => text.connections_setting_confirm(),
+        Setting::Off => text.connections_setting_off(),
     };
     ConnectionRow {
         id: connection.id,
         platform: platform_label(&connection.platform),
         state,
-        is_active: connection.is_active,
+        settings: Setting::ALL.map(|known| (known.as_str(), label(known), known == setting)).into(),
+        setting_label: text.connections_new_likes_of(&connection.handle),
         last_read: connection.last_success_at.map_or_else(|| text.never(), moment),
         next_read: if connection.is_active { moment(connection.next_poll_at) } else { text.never() },
         problem: connection.last_error,
@@ -306,18 +320,18 @@ async fn get_address(visit: Visit, token: Path<String>) -> PageResult {
     ok(&AddressPage { t: visit.page(t.connect_public_title()), said })
 }
 
-/// Pauses a connection, or goes on with it.
+/// Sets what becomes of the new likes of a connection. What waits for a yes already goes on waiting.
 #[post("/me/connections/state")]
 async fn post_state(posted: Posted) -> PageResult {
     let patron = posted.visit.patron()?.id;
     let id = posted.field("connection").parse::<i64>().map_err(|_| PageError::not_found())?;
-    let is_active = posted.field("active") == "yes";
+    let setting = Setting::parse(posted.field("setting")).ok_or_else(PageError::not_found)?;
     let changed = posted
         .visit
         .state
         .write(move |tx| match connections::connection(tx, id)?.filter(|row| row.patron_id == patron) {
             None => Ok::<_, crate::storage::Error>(false),
-            Some(row) => connections::set_active(tx, row.id, is_active).map(|()| true),
+            Some(row) => connections::set_setting(tx, row.id, setting).map(|()| true),
         })
         .await?;
     if changed { Ok(redirect("/me/connections?done=connection")) } else { Err(PageError::not_found()) }

@@ -9,7 +9,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{get, post};
 use askama::Template;
 
-use super::people::{object_path, platform_label, title_of};
+use super::people::{account_path, object_path, platform_label, title_of};
 use super::text::{AmountError, Text, read_amount};
 use super::{Page, PageError, PageResult, Posted, Visit, bridged, html, redirect};
 use crate::domain::flattr::Standing;
@@ -21,7 +21,7 @@ use crate::domain::time::{Month, Timestamp};
 use crate::flows::fund::{self, FundError};
 use crate::flows::register::RegisterError;
 use crate::flows::{close_month, flattr};
-use crate::storage::identities::Object;
+use crate::storage::identities::{Identity, Object};
 use crate::storage::likes::{self, Flattr};
 use crate::storage::months::{self, ShareDetail};
 use crate::storage::people::Patron;
@@ -52,6 +52,8 @@ struct HeldRow {
     amount: String,
     reason: String,
     returns: String,
+    /// To the page with words for the creator, where there is one to tell.
+    tell: Option<(String, String)>,
 }
 
 /// A month that is cut off and not frozen: what is in it can still be struck out.
@@ -72,6 +74,8 @@ struct MePage {
     so_far: String,
     each: String,
     low: Option<String>,
+    /// What waits for a yes.
+    suggested: Option<String>,
     flattrs_title: String,
     rows: Vec<FlattrRow>,
     grace: Option<Grace>,
@@ -90,7 +94,8 @@ struct Loaded {
     balance: Amount,
     flattrs: Vec<Loved>,
     grace: Option<(Month, Vec<Loved>)>,
-    held: Vec<(ShareDetail, Waits)>,
+    held: Vec<(ShareDetail, Waits, Option<Identity>)>,
+    suggested: i64,
 }
 
 /// A flattr of an open month.
@@ -138,11 +143,17 @@ fn load(tx: &mut Tx, visit: &Visit, patron: &Patron) -> Result<Loaded, storage::
     };
     let mut held = Vec::new();
     for detail in months::held_of_patron(tx, patron.id)? {
-        let waits = Waits::of(tx, detail.share.identity_id.map(IdentityId))?;
-        held.push((detail, waits));
+        let owner = detail.share.identity_id.map(IdentityId);
+        let waits = Waits::of(tx, owner)?;
+        let creator = match owner {
+            Some(owner) if matches!(waits, Waits::Unclaimed) => identities::identity(tx, owner)?,
+            _ => None,
+        };
+        held.push((detail, waits, creator));
     }
     let balance = ledger::balance(tx, &Account::PatronAvailable(patron.id), patron.currency()?)?.free();
-    Ok(Loaded { balance, flattrs: loved(tx, visit, patron, month)?, grace, held })
+    let suggested = likes::count_suggested(tx, patron.id)?;
+    Ok(Loaded { balance, flattrs: loved(tx, visit, patron, month)?, grace, held, suggested })
 }
 
 /// The flattrs of a month with what each would receive if it were divided now.
@@ -203,6 +214,7 @@ async fn me_page(visit: &Visit, status: StatusCode, wrong_budget: Option<(&str, 
         so_far: t.flattrs(so_far),
         each,
         low: is_low.then(|| t.me_low_balance(t.money(loaded.balance), t.money(budget))),
+        suggested: (loaded.suggested > 0).then(|| t.me_confirm(loaded.suggested)),
         flattrs_title: t.me_flattrs_title(t.of_month(month)),
         rows: loaded.flattrs.into_iter().map(row).collect(),
         grace: loaded.grace.map(|(month, flattrs)| Grace {
@@ -210,7 +222,11 @@ async fn me_page(visit: &Visit, status: StatusCode, wrong_budget: Option<(&str, 
             text: t.me_previous_text(t.moment(month.freeze())),
             rows: flattrs.into_iter().map(row).collect(),
         }),
-        held: loaded.held.iter().map(|(detail, waits)| held_row(visit, detail, waits)).collect::<Result<_, _>>()?,
+        held: loaded
+            .held
+            .iter()
+            .map(|(detail, waits, creator)| held_row(visit, detail, waits, creator.as_ref()))
+            .collect::<Result<_, _>>()?,
         reference: patron.deposit_reference.clone(),
         account: visit.state.rail.as_ref().map(|rail| rail.account().to_owned()),
         currency: patron.currency.clone(),
@@ -246,10 +262,18 @@ fn flattr_row(visit: &Visit, loved: Loved) -> FlattrRow {
     }
 }
 
-fn held_row(visit: &Visit, detail: &ShareDetail, waits: &Waits) -> Result<HeldRow, storage::Error> {
+fn held_row(
+    visit: &Visit,
+    detail: &ShareDetail,
+    waits: &Waits,
+    creator: Option<&Identity>,
+) -> Result<HeldRow, storage::Error> {
     let t = visit.text;
+    let title = title_of(&detail.title, &detail.platform, &detail.object);
     Ok(HeldRow {
-        title: title_of(&detail.title, &detail.platform, &detail.object),
+        tell: creator
+            .map(|creator| (format!("{}#tell", account_path(&visit.state.instance, creator)), t.held_tell_of(&title))),
+        title,
         path: object_path(&visit.state.instance, &detail.platform, &detail.object),
         platform: platform_label(&detail.platform),
         amount: t.money(detail.share.amount()?),

@@ -10,11 +10,13 @@ mod admin;
 pub mod bridged;
 mod claims;
 pub mod commitment;
+mod confirm;
 mod connections;
 mod creators;
 mod find;
 mod history;
 mod me;
+mod opt_out;
 pub mod page;
 pub mod people;
 mod platform_sign_in;
@@ -48,10 +50,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(creators::routes)
         .configure(find::routes)
         .configure(bridged::routes)
+        .configure(opt_out::routes)
         .configure(sign_in::routes)
         .configure(me::routes)
         .configure(history::routes)
         .configure(connections::routes)
+        .configure(confirm::routes)
         .configure(platform_sign_in::routes)
         .configure(claims::routes)
         .configure(revenue::routes)

@@ -229,6 +229,8 @@ fn done(text: Text, code: &str) -> Option<String> {
         "connected" => text.done_connected(),
         "connect" => text.done_connect_begun(),
         "connection" => text.done_connection_changed(),
+        "confirmed" => text.done_confirmed(),
+        "dismissed" => text.done_dismissed(),
         "disconnected" => text.done_disconnected(),
         "claim" => text.done_claim_begun(),
         "payout" => text.done_payout(),
@@ -276,6 +278,11 @@ impl Posted {
     /// A field without the white space around it; empty when it is missing.
     pub fn field(&self, name: &str) -> &str {
         self.raw(name).trim()
+    }
+
+    /// All values of a field that may be there several times.
+    pub fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        self.fields.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.trim())
     }
 
     /// A field as it was typed: for passwords.

@@ -137,7 +137,7 @@ async fn get_creator(visit: Visit, name: Path<String>) -> PageResult {
                 if claim.state != "verified" {
                     continue;
                 }
-                if let Some(identity) = identities::identity(tx, claim.identity_id)? {
+                if let Some(identity) = identities::identity(tx, claim.identity_id)?.filter(|row| !row.is_refused) {
                     let count = likes::count_for_owner(tx, identity.id)?;
                     accounts.push((identity, claim.verified_at, count));
                 }

@@ -146,7 +146,7 @@ async fn an_account_is_connected_by_a_proof_and_to_one_patron_only() {
 
     let connection = site.node.db.read(move |tx| connections::connections_of(tx, ana_id)).await.unwrap()[0].id;
     let connection = connection.to_string();
-    let fields = [("connection", connection.as_str()), ("active", "no")];
+    let fields = [("connection", connection.as_str()), ("setting", "off")];
     assert_eq!(ben.post(&app, "/me/connections/state", &fields).await.status, StatusCode::NOT_FOUND);
     ana.post(&app, "/me/connections/state", &fields).await;
     ana.get(&app, "/me/connections").await.shows("<td>paused");

@@ -1,5 +1,6 @@
 //! The pages, asked as a browser asks: cookies, forms with their proofs, and nothing that a browser could not do.
 
+mod consent;
 mod finding;
 mod forms;
 mod shown;

@@ -35,7 +35,7 @@ async fn filled() -> (Site, Month) {
     (site, month)
 }
 
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 12] = [
     "/",
     "/creators",
     "/about",
@@ -47,9 +47,10 @@ const PUBLIC: [&str; 11] = [
     "/claim/0123456789abcdef",
     "/sign-in",
     "/on/github/unknown",
+    "/opt-out",
 ];
-const MINE: [&str; 6] =
-    ["/me", "/me/history", "/me/connections", "/me/claim", "/me/revenue", "/bridge/github/objects/78"];
+const MINE: [&str; 7] =
+    ["/me", "/me/history", "/me/confirm", "/me/connections", "/me/claim", "/me/revenue", "/bridge/github/objects/78"];
 const ADMIN: [&str; 8] = [
     "/admin",
     "/admin/months",

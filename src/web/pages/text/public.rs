@@ -132,7 +132,7 @@ catalogue! {
     bridged_on_platform(platform): "See the account on {platform}", "Voir le compte sur {platform}";
     bridged_posts: "Posts that were flattred", "Publications flattrées";
     bridged_no_posts: "No post is known here yet.", "Aucune publication n’est encore connue ici.";
-    bridged_not_wanted: "Is this you and you do not want to be here? Write to", "C’est vous et vous ne voulez pas être ici ? Écrivez à";
+    bridged_not_wanted: "Is this you and you do not want to be here?", "C’est vous et vous ne voulez pas être ici ?";
     bridged_unknown(handle, platform): "Nobody here has flattred {handle} on {platform} yet.",
         "Personne ici n’a encore flattré {handle} sur {platform}.";
     unknown_title(handle): "{handle}", "{handle}";

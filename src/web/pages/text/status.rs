@@ -31,6 +31,7 @@ impl Text {
             "struck" => self.pick("struck out", "rayé"),
             "own" => self.pick("your own: does not count", "le vôtre : ne compte pas"),
             "refused" => self.pick("not wanted or gone: does not count", "refusé ou disparu : ne compte pas"),
+            "suggested" => self.pick("waits for your yes", "attend votre oui"),
             other => other.to_owned(),
         }
     }

@@ -1,0 +1,216 @@
+//! Reading profiles for their owners' word: when an owner asks, and every week while somebody gives for the account.
+//!
+//! Owns that an account for which nobody gives is not asked about, that a platform which bills each item is asked only
+//! before a month is divided, and that a platform which limits us is left alone. The close of a month waits for none of
+//! it: what is learnt later gives back what was set aside. Accounts that are claimed are read each day anyway, and every
+//! reading of a profile, for whatever reason, is heard.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::claims::in_storage;
+use super::{JobError, LookUpError, ask, reading_of};
+use crate::bridges::{self, Profile, Who};
+use crate::domain::consent::Source;
+use crate::domain::identity::{ExternalId, Platform};
+use crate::domain::time::{Month, Timestamp};
+use crate::federation::Node;
+use crate::flows::consent::{self as flow, ConsentError, LOOK_AGE};
+use crate::flows::flattr;
+use crate::storage;
+use crate::storage::consent::{self, OptOut};
+use crate::storage::identities::Identity;
+
+/// Profiles of one platform that one round reads.
+const ROUND_MAX: i64 = 5;
+/// The shortest time for which a platform that fails or limits us is left alone.
+const PAUSE_MIN: Duration = Duration::from_secs(600);
+/// How long after a failure that does not pass by itself.
+const RETRY: Duration = Duration::from_secs(6 * 3_600);
+
+/// Gives the account of a profile the address by which its owner can opt out, and obeys what the profile says already.
+/// Nothing else is stored of an account that was not known.
+pub async fn begin_opt_out(node: &Node, platform: Platform, who: &Who, token: String) -> Result<OptOut, LookUpError> {
+    let seen_at = node.now();
+    let profile = ask(node, platform, who).await?;
+    let reading = reading_of(&profile, seen_at);
+    let (instance, now) = (node.instance.clone(), node.now());
+    node.write(move |tx| {
+        let opt_out = flow::begin(tx, &profile.id, &profile.handle, &token, now)?;
+        flow::judge(tx, &instance, &opt_out.token, &reading, now)?;
+        Ok::<_, ConsentError>(opt_out)
+    })
+    .await
+    .map_err(|error| LookUpError::Job(error.into()))
+}
+
+/// Reads the profile of an account whose owner wants to opt out, or in again. Says who refuses now.
+pub async fn check_opt_out(node: &Node, token: &str) -> Result<Vec<Source>, LookUpError> {
+    let owned = token.to_owned();
+    let found = node.db.read(move |tx| consent::opt_out_by_token(tx, &owned)).await.map_err(in_storage)?;
+    let opt_out = found.ok_or_else(|| LookUpError::Job(ConsentError::NoSuchOptOut.into()))?;
+    let id = opt_out.external_id().map_err(in_storage)?;
+    let seen_at = node.now();
+    let profile = ask_by_id(node, &id).await?;
+    let reading = reading_of(&profile, seen_at);
+    let (instance, token, now) = (node.instance.clone(), token.to_owned(), node.now());
+    node.write(move |tx| flow::judge(tx, &instance, &token, &reading, now))
+        .await
+        .map_err(|error| LookUpError::Job(error.into()))
+}
+
+/// The profile of exactly this account.
+async fn ask_by_id(node: &Node, id: &ExternalId) -> Result<Profile, LookUpError> {
+    let profile = ask(node, id.platform(), &Who::Id(id.clone())).await?;
+    if profile.id != *id {
+        let message = "the platform shows another account under this id".to_owned();
+        return Err(bridges::Error::NotFound { message }.into());
+    }
+    Ok(profile)
+}
+
+/// How many profiles are due.
+pub(super) async fn count_due(node: &Node, now: Timestamp) -> Result<usize, JobError> {
+    let mut count = 0;
+    for platform in asked(node) {
+        count += due(node, platform, now, 100).await?.len();
+    }
+    Ok(count)
+}
+
+/// Platforms that can be asked for profiles.
+fn asked(node: &Node) -> Vec<Platform> {
+    node.bridges.iter().filter(|bridge| bridge.live().is_some()).map(|bridge| bridge.platform()).collect()
+}
+
+async fn due(node: &Node, platform: Platform, now: Timestamp, limit: i64) -> Result<Vec<Identity>, JobError> {
+    Ok(node
+        .db
+        .read(move |tx| match consent::is_limited(tx, platform, now)? {
+            true => Ok::<_, storage::Error>(Vec::new()),
+            false => consent::due_looks(tx, platform, now, limit),
+        })
+        .await?)
+}
+
+/// Reads what is due, all platforms side by side and a few profiles of each. Says whether there was anything.
+pub async fn read_consents(node: &Node, now: Timestamp) -> Result<bool, JobError> {
+    if !node.db.read(move |tx| consent::is_any_due(tx, now)).await? {
+        return Ok(false);
+    }
+    let asked = asked(node);
+    // Nobody can be asked there: these rows must not stand in the way of the others.
+    let closed: Vec<Platform> = Platform::ALL.into_iter().filter(|platform| !asked.contains(platform)).collect();
+    node.write(move |tx| consent::put_off_platforms(tx, &closed, now, now.plus(LOOK_AGE))).await?;
+    let mut is_busy = false;
+    for outcome in join_all(asked.into_iter().map(|platform| read_platform(node, platform, now))).await {
+        is_busy |= outcome?;
+    }
+    Ok(is_busy)
+}
+
+async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
+    let mut is_busy = false;
+    for identity in due(node, platform, now, ROUND_MAX).await? {
+        is_busy = true;
+        if !look(node, &identity, now).await? {
+            break;
+        }
+    }
+    Ok(is_busy)
+}
+
+/// Reads one profile, if its word matters now. Says whether the platform may be asked for more.
+async fn look(node: &Node, identity: &Identity, now: Timestamp) -> Result<bool, JobError> {
+    let id = identity.external_id()?;
+    let row = identity.id;
+    let (since, matters) = node
+        .db
+        .read(move |tx| {
+            let since = flattr::open_since(tx, now)?;
+            Ok::<_, storage::Error>((since, consent::matters(tx, row, since)?))
+        })
+        .await?;
+    let is_metered = node.bridges.get(id.platform()).is_some_and(|bridge| bridge.capabilities().is_metered);
+    let next_at = match matters {
+        false => Some(now.plus(LOOK_AGE)),
+        true if is_metered => before_freeze(since, now),
+        true => None,
+    };
+    if let Some(next_at) = next_at {
+        node.write(move |tx| consent::put_off(tx, row, next_at, false, None)).await?;
+        return Ok(true);
+    }
+    let seen_at = node.now();
+    let asked = ask_by_id(node, &id).await;
+    let now = node.now();
+    let error = match asked {
+        Ok(profile) => {
+            let reading = reading_of(&profile, seen_at);
+            let instance = node.instance.clone();
+            let heard = node.write(move |tx| flow::hear(tx, &instance, &reading, now)).await?;
+            if heard.is_refused && !identity.is_refused {
+                tracing::info!(identity = %id, "the profile of {id} refuses to be bridged: nothing counts for it");
+            }
+            return Ok(true);
+        }
+        Err(LookUpError::Job(error)) => return Err(error),
+        Err(error) => error,
+    };
+    let (next_at, is_limited) = after(&error, now);
+    let reason = error.to_string();
+    tracing::warn!(identity = %id, "could not read the profile of {id} for its owner's word: {reason}");
+    node.write(move |tx| consent::put_off(tx, row, next_at, is_limited, Some(&reason))).await?;
+    Ok(!is_limited)
+}
+
+/// When to ask again after a failure, and whether the whole platform is left alone until then.
+fn after(error: &LookUpError, now: Timestamp) -> (Timestamp, bool) {
+    use bridges::Error;
+    match error {
+        // Whoever has deleted an account has not changed what it said last.
+        LookUpError::Platform(Error::NotFound { .. } | Error::Gone { .. }) => (now.plus(LOOK_AGE), false),
+        LookUpError::Platform(Error::Malformed { .. }) => (now.plus(RETRY), false),
+        LookUpError::Platform(Error::RateLimited { until: Some(until), .. }) => {
+            ((*until).max(now.plus(PAUSE_MIN)), true)
+        }
+        LookUpError::Platform(error) if error.is_worth_retrying() => (now.plus(PAUSE_MIN), true),
+        _ => (now.plus(RETRY), true),
+    }
+}
+
+/// When a platform that bills is asked: once the oldest open month is cut off. `None` when that is now.
+fn before_freeze(since: Month, now: Timestamp) -> Option<Timestamp> {
+    (now < since.cut_off()).then(|| since.cut_off())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_that_bills_is_asked_only_between_a_cut_off_and_its_freeze() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let june: Month = "2013-06".parse().unwrap();
+        assert_eq!(before_freeze(june, at("2013-06-20T00:00:00Z")), Some(at("2013-07-01T00:00:00Z")));
+        assert_eq!(before_freeze(june, at("2013-06-30T23:59:59Z")), Some(at("2013-07-01T00:00:00Z")));
+        // In the grace time June is still the oldest open month.
+        assert_eq!(before_freeze(june, at("2013-07-02T00:00:00Z")), None);
+        assert_eq!(before_freeze(june.next(), at("2013-07-04T00:00:00Z")), Some(at("2013-08-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn what_one_account_lacks_stops_no_other_and_what_the_platform_lacks_stops_all() {
+        let now: Timestamp = "2013-06-20T00:00:00Z".parse().unwrap();
+        let limit = |until| bridges::Error::RateLimited { until, message: String::new() };
+        let after = |error: bridges::Error| after(&LookUpError::Platform(error), now);
+        assert_eq!(after(bridges::Error::NotFound { message: String::new() }), (now.plus(LOOK_AGE), false));
+        assert_eq!(after(bridges::Error::malformed("{")), (now.plus(RETRY), false));
+        assert_eq!(after(bridges::Error::transient("down")), (now.plus(PAUSE_MIN), true));
+        assert_eq!(after(bridges::Error::unsupported("no key")), (now.plus(RETRY), true));
+        assert_eq!(after(limit(Some(now.plus(RETRY)))), (now.plus(RETRY), true));
+        // A time that is over already is no leave to go on at once.
+        assert_eq!(after(limit(Some(now.minus(RETRY)))), (now.plus(PAUSE_MIN), true));
+    }
+}
