@@ -16,8 +16,8 @@ use crate::federation::{Node, delivery, inbox, outbox};
 use crate::storage;
 
 pub use bridges::{
-    Checked, LookUpError, Turn, check_account, check_before_payout, check_claim, check_identity, credentials, find,
-    look_up, note_post, read_due, read_likes,
+    Checked, LookUpError, SignedIn, Turn, check_account, check_before_payout, check_claim, check_identity,
+    claim_signed_in, credentials, end_sign_in, find, look_up, note_post, read_due, read_likes, signed_in_as,
 };
 pub use imports::{ImportFailure, Imported, import};
 

@@ -21,6 +21,7 @@ mod settle;
 mod settle_lies;
 mod settle_losses;
 mod settle_payments;
+mod sign_in_claims;
 mod start;
 mod storage;
 mod waiting;

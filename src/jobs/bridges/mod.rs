@@ -3,6 +3,7 @@
 //! Owns the waiting: a rate limit is obeyed to the second, a failure backs off, and neither a bridge that is down nor a
 //! connection that is broken holds up another. What was read is handed to the flows as values.
 
+mod claim_sign_in;
 mod claims;
 pub mod credentials;
 pub mod find;
@@ -24,6 +25,7 @@ use crate::storage;
 use crate::storage::connections;
 use crate::storage::identities::{Identity, SeenIdentity};
 
+pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use likes::{Turn, read_likes};
 
@@ -115,15 +117,27 @@ pub enum LookUpError {
 
 /// Asks the platform for an account and stores what it says.
 pub async fn look_up(node: &Node, platform: Platform, who: &Who) -> Result<(Profile, Identity), LookUpError> {
+    look_up_as(node, platform, who, &Access::Instance).await
+}
+
+/// The same in somebody's name.
+async fn look_up_as(
+    node: &Node,
+    platform: Platform,
+    who: &Who,
+    access: &Access,
+) -> Result<(Profile, Identity), LookUpError> {
     let bridge = node.bridges.get(platform).cloned().ok_or(LookUpError::SwitchedOff(platform))?;
     let live = bridge.live().ok_or(LookUpError::SwitchedOff(platform))?;
-    let profile = live.profile(who, &Access::Instance).await?;
-    let (instance, seen, now) = (node.instance.clone(), seen_identity(&profile), node.now());
-    let identity = node
-        .write(move |tx| notice::identity(tx, &instance, &seen, now))
-        .await
-        .map_err(|error| LookUpError::Job(error.into()))?;
+    let profile = live.profile(who, access).await?;
+    let identity = note_profile(node, &profile).await?;
     Ok((profile, identity))
+}
+
+/// Stores what a platform said of an account.
+async fn note_profile(node: &Node, profile: &Profile) -> Result<Identity, JobError> {
+    let (instance, seen, now) = (node.instance.clone(), seen_identity(profile), node.now());
+    Ok(node.write(move |tx| notice::identity(tx, &instance, &seen, now)).await?)
 }
 
 /// Stores what a platform said of one post.

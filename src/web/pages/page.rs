@@ -231,6 +231,7 @@ fn done(text: Text, code: &str) -> Option<String> {
         "connection" => text.done_connection_changed(),
         "disconnected" => text.done_disconnected(),
         "claim" => text.done_claim_begun(),
+        "withdrawn" => text.done_withdrawn(),
         "payout" => text.done_payout(),
         "signed-out" => text.done_signed_out(),
         "password" => text.done_password(),
