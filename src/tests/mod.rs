@@ -11,6 +11,7 @@ mod world;
 
 mod claims;
 mod close;
+mod credentials;
 mod disputes;
 mod divide;
 mod docs;
