@@ -106,7 +106,7 @@ pub async fn make_peers(stage: &Stage) -> anyhow::Result<()> {
         for other in 0..stage.instances.len() {
             if index != other {
                 let address = stage.instances[other].domain.clone();
-                stage.ask(index, Command::PeerAdd { address }).await?;
+                stage.ask(index, Command::PeerAdd { address, claims: Vec::new() }).await?;
             }
         }
     }

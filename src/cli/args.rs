@@ -222,6 +222,16 @@ pub enum PeerVerb {
     /// Settles with another instance from now on.
     Add {
         domain: String,
+        /// Platforms on whose sign-ins its word is taken for claims, with commas: github,vimeo. None by default.
+        #[arg(long, value_name = "PLATFORMS", value_delimiter = ',')]
+        claims: Vec<String>,
+    },
+    /// Changes on which platforms a peer's word is taken for claims that were proved by signing in.
+    Trust {
+        domain: String,
+        /// All of them, with commas: github,vimeo. `none` for no platform.
+        #[arg(long, value_name = "PLATFORMS", value_delimiter = ',', required = true)]
+        claims: Vec<String>,
     },
     List,
 }
@@ -315,7 +325,8 @@ impl Verb {
             Verb::Claim { verb: ClaimVerb::List } => Command::ClaimList,
             Verb::Claim { verb: ClaimVerb::Disputes } => Command::ClaimDisputes,
             Verb::Claim { verb: ClaimVerb::Confirm { token } } => Command::ClaimConfirm { token },
-            Verb::Peer { verb: PeerVerb::Add { domain } } => Command::PeerAdd { address: domain },
+            Verb::Peer { verb: PeerVerb::Add { domain, claims } } => Command::PeerAdd { address: domain, claims },
+            Verb::Peer { verb: PeerVerb::Trust { domain, claims } } => Command::PeerTrust { address: domain, claims },
             Verb::Peer { verb: PeerVerb::List } => Command::PeerList,
             Verb::Settlement { verb: SettlementVerb::List } => Command::SettlementList,
             Verb::Settlement { verb: SettlementVerb::Repay { reference } } => Command::SettlementRepay { reference },

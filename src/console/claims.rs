@@ -54,9 +54,10 @@ pub async fn claim_check(node: &Node, token: &str) -> Result<Answer, Refused> {
             let text = format!("verified; {} waiting shares released: {}", released.shares, amounts.join(", "));
             Ok(Answer::new(text, json!({ "shares": released.shares, "amounts": amounts })))
         }
-        Checked::Disputed { addresses } => Err(Refused(format!(
-            "disputed: the profile shows {}; nobody is paid until all but one are removed and it is checked again",
-            addresses.join(" and ")
+        Checked::Disputed { proofs } => Err(Refused(format!(
+            "disputed: {}; nobody is paid until one is left: addresses are removed from the profile, a sign-in is taken \
+             back, or the owner signs in again",
+            proofs.join(" and ")
         ))),
     }
 }
@@ -88,17 +89,19 @@ pub async fn claim_disputes(node: &Node) -> Result<Answer, Refused> {
     for (claim, identity) in rows {
         let account = identity.external_id().map_err(refuse)?.to_string();
         let address = claim::address_of(&node.instance, &claim).unwrap_or_default();
+        let proof = claim::proof_of(&node.instance, &claim);
         let since = Timestamp::from_micros(claim.changed_at).floor_to_second().to_string();
         data.push(json!({
             "identity": account, "creator": claim.creator_uri, "state": claim.state, "address": address,
-            "token": claim.token,
+            "token": claim.token, "method": claim.method, "proof": proof,
         }));
-        cells.push(vec![account, claim.state, claim.creator_uri, address, since]);
+        cells.push(vec![account, claim.state, claim.creator_uri, proof, since]);
     }
-    let head = ["identity", "state", "claimed by", "address", "since"];
+    let head = ["identity", "state", "claimed by", "proof", "since"];
     let text = format!(
-        "{}\nnobody is paid for these. disputed: all but one of the addresses must leave the profile. lost: the \
-         address must come back.\nthen: fedflattr claim check <identity>",
+        "{}\nnobody is paid for these. disputed: all but one of the addresses must leave the profile; a sign-in ends when \
+         it is taken back, or when the owner signs in again. lost: the address must come back, or the owner sign in \
+         again.\nthen: fedflattr claim check <identity>",
         table(&head, &cells)
     );
     Ok(Answer::new(text, Value::Array(data)))

@@ -104,6 +104,14 @@ pub enum Command {
     /// Settles with another instance from now on.
     PeerAdd {
         address: String,
+        /// Platforms on whose sign-ins we take its word for claims.
+        #[serde(default)]
+        claims: Vec<String>,
+    },
+    /// Changes on which platforms we take a peer's word for claims, and tells it.
+    PeerTrust {
+        address: String,
+        claims: Vec<String>,
     },
     PeerList,
     SettlementList,

@@ -3,18 +3,58 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::common::refuse;
+use super::common::{parse, refuse};
 use super::{Answer, Refused, table};
+use crate::domain::identity::Platform;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::settlement::State as StatementState;
 use crate::federation::Node;
 use crate::federation::library::{self, Federation};
 use crate::flows::settle;
+use crate::storage::settlement::Peer;
 use crate::storage::{self, inbox, ledger, outbox, payments, settlement};
 
 /// Finds a peer's instance actor and offers it our terms.
-pub async fn peer_add(federation: &Federation, address: &str) -> Result<Answer, Refused> {
+///
+/// - `claims`: platforms on whose sign-ins we take its word; empty leaves what was said before.
+pub async fn peer_add(federation: &Federation, address: &str, claims: &[String]) -> Result<Answer, Refused> {
+    let trusted = platforms(claims)?;
+    let peer = offer_terms(federation, address, (!claims.is_empty()).then_some(trusted)).await?;
+    Ok(Answer::new(format!("terms offered to {}", peer.host), json!({ "peer": peer.uri })))
+}
+
+/// Says on which platforms we take the word of an instance that is a peer already.
+pub async fn peer_trust(federation: &Federation, address: &str, claims: &[String]) -> Result<Answer, Refused> {
+    let (node, trusted): (&Node, _) = (federation, platforms(claims)?);
+    let host = host_in(address).to_owned();
+    let known = node.db.read(move |tx| settlement::peer_by_host(tx, &host)).await.map_err(refuse)?;
+    if known.is_none_or(|peer| peer.state != "added") {
+        return Err(Refused(format!("`{address}` is not a peer: fedflattr peer add {address}")));
+    }
+    let peer = offer_terms(federation, address, Some(trusted)).await?;
+    let text = match peer.trusted_claims.as_str() {
+        "" => format!("the word of {} is taken for no claim: addresses in profiles count as before", peer.host),
+        slugs => format!("the word of {} is taken for claims by signing in at: {slugs}", peer.host),
+    };
+    Ok(Answer::new(text, json!({ "peer": peer.uri, "trusted_claims": peer.trusted_claims })))
+}
+
+/// The platforms of a list; `none` alone is none.
+fn platforms(claims: &[String]) -> Result<Vec<Platform>, Refused> {
+    if claims == ["none"] {
+        return Ok(Vec::new());
+    }
+    claims.iter().map(|slug| parse(slug.trim())).collect()
+}
+
+/// What people write is a domain, or an address of the instance.
+fn host_in(address: &str) -> &str {
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    host.split('/').next().unwrap_or(host)
+}
+
+async fn offer_terms(federation: &Federation, address: &str, trusted: Option<Vec<Platform>>) -> Result<Peer, Refused> {
     let node: &Node = federation;
     let scheme = node.instance.base_url.split("://").next().unwrap_or("https");
     let base = if address.contains("://") { address.to_owned() } else { format!("{scheme}://{address}") };
@@ -34,11 +74,9 @@ pub async fn peer_add(federation: &Federation, address: &str) -> Result<Answer, 
         )
     })?;
     let uri = actor.uri.clone();
-    let peer = node
-        .settle(move |tx, close| settle::add_peer(tx, close, &uri, &actor.inbox, &account))
+    node.settle(move |tx, close| settle::add_peer(tx, close, &uri, &actor.inbox, &account, trusted.as_deref()))
         .await
-        .map_err(refuse)?;
-    Ok(Answer::new(format!("terms offered to {}", peer.host), json!({ "peer": peer.uri })))
+        .map_err(refuse)
 }
 
 pub async fn peer_list(node: &Node) -> Result<Answer, Refused> {
@@ -55,7 +93,9 @@ pub async fn peer_list(node: &Node) -> Result<Answer, Refused> {
                     Account::DueFrom(peer.host.clone())
                 };
                 let owed = ledger::balance(tx, &account, currency)?.posted();
-                rows.push((peer.host, channel, owed));
+                // The terms of each direction are the creditor's: whose word it takes.
+                let trusted = if channel.is_debtor { peer.trusts_claims } else { peer.trusted_claims };
+                rows.push((peer.host, channel, owed, trusted));
             }
             Ok::<_, storage::Error>(rows)
         })
@@ -63,13 +103,16 @@ pub async fn peer_list(node: &Node) -> Result<Answer, Refused> {
         .map_err(refuse)?;
     let mut cells = Vec::new();
     let mut data = Vec::new();
-    for (host, channel, owed) in rows {
+    for (host, channel, owed, trusted) in rows {
         let direction = if channel.is_debtor { "we owe" } else { "owes us" };
         let state = channel.frozen_because.clone().unwrap_or_else(|| channel.terms.clone());
-        data.push(json!({ "peer": host, "is_debtor": channel.is_debtor, "terms": state, "owed": owed.to_wire() }));
-        cells.push(vec![host, direction.to_owned(), state, owed.to_plain()]);
+        data.push(json!({
+            "peer": host, "is_debtor": channel.is_debtor, "terms": state, "owed": owed.to_wire(),
+            "trusted_claims": trusted,
+        }));
+        cells.push(vec![host, direction.to_owned(), state, owed.to_plain(), trusted]);
     }
-    Ok(Answer::new(table(&["peer", "", "terms", "owed"], &cells), Value::Array(data)))
+    Ok(Answer::new(table(&["peer", "", "terms", "owed", "trusted claims"], &cells), Value::Array(data)))
 }
 
 pub async fn settlement_list(node: &Node) -> Result<Answer, Refused> {

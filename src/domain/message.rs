@@ -80,6 +80,9 @@ pub enum Body {
     Terms {
         account: String,
         minimum_transfer: Amount,
+        /// Platforms on whose sign-ins the sender takes the receiver's word for claims: slugs, also of platforms that the
+        /// reader does not know.
+        trusted_claims: Vec<String>,
     },
     Statement(StatementOffer),
     /// Accepts the message with this id and digest: terms, a statement, or an Accept (then it is the acknowledgement).
@@ -191,10 +194,14 @@ pub fn write(message: &Message) -> Value {
             });
             activity.insert("result".into(), result);
         }
-        Body::Terms { account, minimum_transfer } => {
+        Body::Terms { account, minimum_transfer, trusted_claims } => {
             channel.insert("type".into(), json!("flattr:PeerTerms"));
             channel.insert("account".into(), json!(account));
             channel.insert("minimumTransfer".into(), json!(minimum_transfer.to_wire()));
+            // An empty list is not written: terms of before it existed have the same bytes.
+            if !trusted_claims.is_empty() {
+                channel.insert("trustedClaims".into(), json!(trusted_claims));
+            }
             offer(&mut activity, channel);
         }
         Body::Statement(statement) => {
@@ -316,6 +323,7 @@ fn read_body(document: &Value, object: &Value, kind: &str, currency: Currency) -
             "flattr:PeerTerms" => Body::Terms {
                 account: text(object, "account")?.to_owned(),
                 minimum_transfer: amount(object, "minimumTransfer", currency)?,
+                trusted_claims: read_slugs(object, "trustedClaims")?,
             },
             "flattr:SettlementStatement" => Body::Statement(read_statement(object, currency)?),
             "flattr:PaymentNotice" => Body::Payment {
@@ -327,6 +335,18 @@ fn read_body(document: &Value, object: &Value, kind: &str, currency: Currency) -
         },
         _ => return Err(MessageError::NotSettlement),
     })
+}
+
+/// A list of short names, at most 64; absent is empty.
+fn read_slugs(value: &Value, name: &'static str) -> Result<Vec<String>, MessageError> {
+    let refused = MessageError::Member(name);
+    let Some(list) = value.get(name) else { return Ok(Vec::new()) };
+    let list = list.as_array().filter(|list| list.len() <= 64).ok_or(refused.clone())?;
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    let slug = |item: &Value| {
+        item.as_str().filter(|slug| (1..=64).contains(&slug.len()) && slug.chars().all(is_plain)).map(str::to_owned)
+    };
+    list.iter().map(|item| slug(item).ok_or(refused.clone())).collect()
 }
 
 fn read_statement(object: &Value, currency: Currency) -> Result<StatementOffer, MessageError> {
@@ -444,12 +464,18 @@ mod tests {
         })
     }
 
+    fn terms(trusted: &[&str]) -> Body {
+        let trusted_claims = trusted.iter().map(|slug| (*slug).to_owned()).collect();
+        Body::Terms { account: "ALPHA".to_owned(), minimum_transfer: eur("10"), trusted_claims }
+    }
+
     fn bodies() -> Vec<(&'static str, Body)> {
         let (object, object_digest) = ("https://x.example/1".to_owned(), "sha-256:bb".to_owned());
         let part = ObligationPart { obligation: "sha-256:cc".to_owned(), amount: eur("1.00") };
         let (o, d) = (object.clone(), object_digest.clone());
         vec![
-            ("alpha.example", Body::Terms { account: "ALPHA".to_owned(), minimum_transfer: eur("10") }),
+            ("alpha.example", terms(&[])),
+            ("alpha.example", terms(&["github", "500px"])),
             ("alpha.example", statement()),
             ("beta.example", Body::Accept { object: o.clone(), object_digest: d.clone() }),
             (
@@ -480,6 +506,20 @@ mod tests {
             let json = write(&message);
             assert_eq!(read(&json), Ok(message));
         }
+    }
+
+    #[test]
+    fn terms_that_trust_no_claims_have_the_form_of_before() {
+        let json = write(&message("alpha.example", terms(&[])));
+        assert_eq!(json["object"].get("trustedClaims"), None);
+        let mut json = write(&message("alpha.example", terms(&["github"])));
+        assert_eq!(json["object"]["trustedClaims"], json!(["github"]));
+        for wrong in [json!("github"), json!([7]), json!(["a,b"]), json!([""]), json!(vec!["x"; 65])] {
+            json["object"]["trustedClaims"] = wrong;
+            assert_eq!(read(&json), Err(MessageError::Member("trustedClaims")));
+        }
+        json["object"]["trustedClaims"] = json!(["a-platform-of-tomorrow"]);
+        assert!(read(&json).is_ok());
     }
 
     #[test]

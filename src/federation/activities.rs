@@ -139,27 +139,3 @@ pub fn announce(
     });
     sign(document, key, now)
 }
-
-/// A claim, as it is announced. A peer believes it only when it has seen the backlink itself.
-pub struct SaidClaim<'a> {
-    pub home: &'a str,
-    pub creator: &'a str,
-    /// `github:1024025`
-    pub identity: &'a str,
-    pub claim_url: &'a str,
-    pub token: &'a str,
-    pub verified_at: Timestamp,
-}
-
-pub fn claim(claim: &SaidClaim) -> Value {
-    json!({
-        "type": "flattr:Claim",
-        "id": claim.claim_url,
-        "attributedTo": claim.home,
-        "creator": claim.creator,
-        "identity": claim.identity,
-        "method": "backlink",
-        "token": claim.token,
-        "verified": claim.verified_at.floor_to_second().to_string(),
-    })
-}

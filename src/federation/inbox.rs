@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::claims;
 use super::gate::has_valid_proof;
 use super::library::Federation;
 use super::node::Node;
@@ -15,11 +16,11 @@ use super::pull;
 use crate::domain::id::ObjectId;
 use crate::domain::identity::ObjectRef;
 use crate::domain::message::{self, Body};
-use crate::domain::settlement::host_of;
 use crate::domain::time::{Month, Timestamp};
 use crate::flows::close_month::Close;
 use crate::flows::flattr;
 use crate::flows::hear::{self, Evidence, HearError, Heard};
+use crate::storage::connections::queue_claim_check;
 use crate::storage::identities::SeenObject;
 use crate::storage::inbox::{About, InboxRow};
 use crate::storage::likes::{self, ReceivedLike};
@@ -279,19 +280,11 @@ async fn process_announce(
     let outcome = match text("type").as_str() {
         "flattr:Claim" if !is_proved => return Err(ProcessError::Refused("a claim without a valid proof".to_owned())),
         "flattr:Claim" => {
-            let (home, creator) = (text("attributedTo"), text("creator"));
-            let is_theirs = home == signer.uri && host_of(&creator) == host_of(&home);
-            let token = text("token");
-            if !is_theirs || token.is_empty() || token.len() > 200 {
-                return Err(ProcessError::Refused("a claim in the name of another instance".to_owned()));
-            }
-            let identity = text("identity")
-                .parse()
-                .map_err(|_| ProcessError::Refused("a claim on something that is not an account".to_owned()))?;
             let now = node.now();
-            let check = crate::storage::connections::NewClaimCheck { identity, home, creator, token };
-            node.write(move |tx| crate::storage::connections::queue_claim_check(tx, &check, now)).await?;
-            "a claim was announced: its backlink will be checked".to_owned()
+            let check =
+                claims::read(&object, &signer.uri, now).map_err(|reason| ProcessError::Refused(reason.to_owned()))?;
+            node.write(move |tx| queue_claim_check(tx, &check, now)).await?;
+            "a claim was announced: its proof will be checked".to_owned()
         }
         "flattr:MonthCommitment" => "a commitment was announced".to_owned(),
         other => format!("Announce of {other}: nothing to do"),

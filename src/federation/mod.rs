@@ -11,6 +11,7 @@ pub mod activities;
 pub mod address;
 mod bridge_http;
 mod bridges;
+mod claims;
 pub mod client;
 pub mod delivery;
 pub mod documents;

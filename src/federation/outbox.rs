@@ -7,7 +7,8 @@
 use aws_lc_rs::hmac;
 use serde_json::Value;
 
-use super::activities::{self, SaidClaim, SaidLike};
+use super::activities::{self, SaidLike};
+use super::claims::{self, SaidClaim};
 use super::documents;
 use super::node::{LocalKeys, Node, StartError};
 use crate::domain::id::{ActorId, FlattrId, ObjectId};
@@ -184,7 +185,8 @@ fn say_commitment(tx: &mut Tx, node: &Node, month: &str, now: Timestamp) -> Resu
     Ok(())
 }
 
-/// A claim is said again after a dispute or a loss, so that peers look again: each time under an id of its own.
+/// A claim is said again after a dispute or a loss, and when it is proved another way or by a newer sign-in, so that peers
+/// look again: each time under an id of its own. A sign-in that does not count here is not named.
 fn say_claim(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<(), ExpandError> {
     let missing = || ExpandError::BadEvent(event.subject.clone());
     let claim = identities::claim(tx, number(&event.subject)?)?.ok_or_else(missing)?;
@@ -195,9 +197,16 @@ fn say_claim(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<
         identity: &identity.external_id()?.to_string(),
         claim_url: &claim_url(&node.instance, &claim.token),
         token: &claim.token,
+        method: &claim.method,
+        signed_in: match claim.signed_in_at {
+            Some(at) if matches!(claim.state.as_str(), "verified" | "disputed") => {
+                Some((Timestamp::from_micros(at), Timestamp::from_micros(claim.proved_since.unwrap_or(at))))
+            }
+            _ => None,
+        },
         verified_at: Timestamp::from_micros(claim.verified_at.unwrap_or(now.micros())),
     };
-    let document = activities::claim(&said);
+    let document = claims::write(&said);
     for peer in peers_to_tell(tx)? {
         let id = format!("{}/announce/{}/{}", said.claim_url, peer.id, event.id);
         let activity = activities::announce(&id, said.home, &peer.uri, &document, &node.keys.document, now)?;

@@ -10,6 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::flows::Instance;
 use crate::storage::claims::{self, ConnectionProof};
 use crate::storage::connections::{self, Connection};
+use crate::storage::grants::{self, Purpose};
 use crate::storage::{self, Tx, flow_error};
 
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,8 @@ pub fn begin(
 /// Judges a proof by the account's profile, read by its stable id.
 ///
 /// - `shows`: whether an address stands in the profile.
-/// - effects: the account is connected; a connection of somebody else, whose address is not there, ends.
+/// - effects: the account is connected; a connection of somebody else, whose address is not there, ends with what that
+///   person has granted.
 pub fn look(
     tx: &mut Tx,
     instance: &Instance,
@@ -78,7 +80,7 @@ pub fn look(
         return Ok(Standing::Contested(proof));
     }
     if let Some(other) = claims::connection_of(tx, &account)?.filter(|known| known.patron_id != proof.patron_id) {
-        end(tx, other.patron_id, &account)?;
+        disconnect(tx, other.patron_id, &account)?;
     }
     let connection = connections::connect(tx, proof.patron_id, &account, &proof.handle, now)?;
     claims::set_proof_state(tx, proof.id, "proved", Some(now))?;
@@ -87,7 +89,8 @@ pub fn look(
 
 /// Connects an account whose owner has signed in at the platform: as good a proof as any.
 ///
-/// - effects: a connection of somebody else ends; the platform has said whose account it is.
+/// - effects: a connection of somebody else ends; the platform has said whose account it is. What was granted is stored
+///   before, by the caller.
 pub fn signed_in(
     tx: &mut Tx,
     patron: PatronId,
@@ -126,10 +129,14 @@ pub fn trust(
     Ok(connection)
 }
 
-/// Ends a patron's connection of an account, or what waits to become one. What was read is forgotten, flattrs stay.
+/// Ends a patron's connection of an account, or what waits to become one. What was read and what was granted for it is
+/// forgotten, flattrs stay.
 ///
 /// - returns: whether there was anything to end.
 pub fn disconnect(tx: &mut Tx, patron: PatronId, account: &ExternalId) -> Result<bool, storage::Error> {
+    if claims::connection_of(tx, account)?.is_some_and(|known| known.patron_id == patron) {
+        grants::release(tx, account, Purpose::Likes)?;
+    }
     end(tx, patron, account)
 }
 
@@ -145,7 +152,7 @@ pub fn disconnect_platform(tx: &mut Tx, patron: PatronId, platform: &str) -> Res
     accounts.sort();
     accounts.dedup();
     for account in &accounts {
-        end(tx, patron, account)?;
+        disconnect(tx, patron, account)?;
     }
     Ok(accounts.len())
 }

@@ -3,9 +3,11 @@
 //! Owns the chain of messages (each names the digest of the one before), the deadlines, and that an obligation exists only
 //! with both signatures. What comes in is in [`super::hear`]; here is what we say by ourselves.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::id::PatronId;
+use crate::domain::identity::Platform;
 use crate::domain::ledger::account::Held;
 use crate::domain::ledger::{Account, Entry, Kind, Phase};
 use crate::domain::message::{self, Body, Envelope, Message, ObligationPart, payment_reference};
@@ -19,7 +21,7 @@ use crate::storage::ledger;
 use crate::storage::months::{self, Outcome};
 use crate::storage::payments::{self, NewPayment, Payment};
 use crate::storage::settlement::{self, ChannelRow, NewMessage, Peer, Statement, StoredMessage};
-use crate::storage::{self, Tx, inbox, outbox};
+use crate::storage::{self, Tx, connections, inbox, outbox};
 
 /// The rail on which instances pay one another.
 pub const RAIL: &str = "sandbox";
@@ -55,19 +57,39 @@ pub fn say(tx: &mut Tx, close: &Close, channel: &ChannelRow, body: Body) -> Resu
 /// Our operator settles with a peer: makes the two channels and tells the peer where we want to be paid.
 ///
 /// - `account`: ours on the rail, for the channel in which the peer owes us.
-pub fn add_peer(tx: &mut Tx, close: &Close, uri: &str, inbox: &str, account: &str) -> Result<Peer, CloseError> {
+/// - `trusted`: platforms on whose sign-ins we take its word for claims; `None` leaves what was said before.
+pub fn add_peer(
+    tx: &mut Tx,
+    close: &Close,
+    uri: &str,
+    inbox: &str,
+    account: &str,
+    trusted: Option<&[Platform]>,
+) -> Result<Peer, CloseError> {
     ledger::lock(tx)?;
-    let peer = settlement::save_peer(tx, uri, host_of(uri), inbox, "added", close.now)?;
+    let mut peer = settlement::save_peer(tx, uri, host_of(uri), inbox, "added", close.now)?;
+    let trusted = trusted.map(slugs).filter(|trusted| *trusted != peer.trusted_claims);
+    if let Some(trusted) = &trusted {
+        settlement::set_trusted_claims(tx, peer.id, trusted)?;
+        connections::recheck_signed_in(tx, uri, close.now)?;
+        peer.trusted_claims.clone_from(trusted);
+    }
     let currency = close.instance.policy.currency;
     let (ours, theirs) = (close.instance.uri(), peer.uri.clone());
     let owed_to_us = Channel { debtor: theirs.clone(), creditor: ours.clone(), currency };
     let owed_to_them = Channel { debtor: ours, creditor: theirs, currency };
     let outgoing = settlement::channel_with(tx, &peer, &owed_to_them, true)?;
     let incoming = settlement::channel_with(tx, &peer, &owed_to_us, false)?;
-    if incoming.terms == "none" {
+    if incoming.terms == "none" || trusted.is_some() {
         let minimum_transfer = close.instance.policy.minimum_transfer;
         settlement::set_minimum(tx, incoming.id, minimum_transfer)?;
-        say(tx, close, &incoming, Body::Terms { account: account.to_owned(), minimum_transfer })?;
+        let trusted_claims =
+            peer.trusted_claims.split(',').filter(|slug| !slug.is_empty()).map(str::to_owned).collect();
+        let terms = Body::Terms { account: account.to_owned(), minimum_transfer, trusted_claims };
+        say(tx, close, &incoming, terms)?;
+    }
+    // Terms that come later change no open channel until they are heard.
+    if incoming.terms == "none" {
         settlement::set_terms(tx, incoming.id, "offered")?;
     }
     // The peer may have offered its terms before our operator said yes.
@@ -75,6 +97,12 @@ pub fn add_peer(tx: &mut Tx, close: &Close, uri: &str, inbox: &str, account: &st
         accept_terms(tx, close, &outgoing)?;
     }
     Ok(peer)
+}
+
+/// The slugs of platforms as they are stored: each once, with commas.
+fn slugs(platforms: &[Platform]) -> String {
+    let slugs: BTreeSet<&str> = platforms.iter().map(|platform| platform.slug()).collect();
+    slugs.into_iter().collect::<Vec<_>>().join(",")
 }
 
 /// Accepts the terms that a peer offered in the channel in which we owe.

@@ -16,8 +16,9 @@ use crate::federation::{Node, delivery, inbox, outbox};
 use crate::storage;
 
 pub use bridges::{
-    Checked, LookUpError, Turn, begin_opt_out, check_account, check_before_payout, check_claim, check_identity,
-    check_opt_out, credentials, find, look_up, note_post, read_consents, read_due, read_likes,
+    Checked, LookUpError, SignedIn, Turn, begin_opt_out, check_account, check_before_payout, check_claim,
+    check_identity, check_opt_out, claim_signed_in, credentials, end_sign_in, find, look_up, note_post, read_consents,
+    read_due, read_likes, signed_in_as,
 };
 pub use imports::{ImportFailure, Imported, import};
 

@@ -36,6 +36,34 @@ pub fn set_state(tx: &mut Tx, claim: i64, state: &str, now: Timestamp) -> Result
     Ok(())
 }
 
+/// Notes the newest sign-in of a claimant, or that it was taken back.
+///
+/// - `since`: when the claim was proved the first time.
+pub fn set_signed_in(tx: &mut Tx, claim: i64, at: Option<Timestamp>, since: Option<Timestamp>) -> Result<()> {
+    both!(tx, |db| diesel::update(claims::table.find(claim))
+        .set((
+            claims::signed_in_at.eq(at.map(Timestamp::micros)),
+            claims::proved_since.eq(since.map(Timestamp::micros)),
+        ))
+        .execute(db))?;
+    Ok(())
+}
+
+/// Notes what proves a claim now: `backlink` or `sign_in`.
+pub fn set_method(tx: &mut Tx, claim: i64, method: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(claims::table.find(claim)).set(claims::method.eq(method)).execute(db))?;
+    Ok(())
+}
+
+/// Notes when a claim was proved, unless it was before.
+pub fn set_proved_since(tx: &mut Tx, claim: i64, at: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(claims::table.find(claim))
+        .filter(claims::proved_since.is_null())
+        .set(claims::proved_since.eq(at.micros()))
+        .execute(db))?;
+    Ok(())
+}
+
 pub fn set_confirmed(tx: &mut Tx, claim: i64, now: Timestamp) -> Result<()> {
     both!(tx, |db| diesel::update(claims::table.find(claim)).set(claims::confirmed_at.eq(now.micros())).execute(db))?;
     Ok(())
@@ -105,6 +133,18 @@ pub fn save_look(tx: &mut Tx, identity: IdentityId, looked_at: Timestamp, next_a
         .on_conflict(claim_looks::identity_id)
         .do_update()
         .set(values)
+        .execute(db))?;
+    Ok(())
+}
+
+/// A profile is to be read at the next opportunity.
+pub fn look_soon(tx: &mut Tx, identity: IdentityId, now: Timestamp) -> Result<()> {
+    let next = claim_looks::next_at.eq(Some(now.micros()));
+    both!(tx, |db| diesel::insert_into(claim_looks::table)
+        .values((claim_looks::identity_id.eq(identity.0), next))
+        .on_conflict(claim_looks::identity_id)
+        .do_update()
+        .set(next)
         .execute(db))?;
     Ok(())
 }

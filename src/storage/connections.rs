@@ -391,6 +391,10 @@ pub struct NewClaimCheck {
     pub home: String,
     pub creator: String,
     pub token: String,
+    /// The claimant's newest sign-in at the platform, by the peer's word.
+    pub signed_in_at: Option<Timestamp>,
+    /// Since when the claim is proved, by the peer's word.
+    pub proved_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Queryable)]
@@ -404,10 +408,16 @@ pub struct ClaimCheck {
     pub attempts: i64,
     pub next_at: i64,
     pub last_error: Option<String>,
+    pub signed_in_at: Option<i64>,
+    pub proved_since: Option<i64>,
 }
 
-/// Queues a check; one that is announced again is looked at again.
+/// Queues a check; one that is announced again is looked at again, and what it says now counts.
 pub fn queue_claim_check(tx: &mut Tx, check: &NewClaimCheck, now: Timestamp) -> Result<()> {
+    let said = (
+        claim_checks::signed_in_at.eq(check.signed_in_at.map(Timestamp::micros)),
+        claim_checks::proved_since.eq(check.proved_since.map(Timestamp::micros)),
+    );
     both!(tx, |db| diesel::insert_into(claim_checks::table)
         .values((
             claim_checks::identity.eq(check.identity.to_string()),
@@ -417,9 +427,20 @@ pub fn queue_claim_check(tx: &mut Tx, check: &NewClaimCheck, now: Timestamp) -> 
             claim_checks::state.eq("waiting"),
             claim_checks::attempts.eq(0),
             claim_checks::next_at.eq(now.micros()),
+            said,
         ))
         .on_conflict((claim_checks::identity, claim_checks::home_uri, claim_checks::token))
         .do_update()
+        .set((claim_checks::state.eq("waiting"), claim_checks::next_at.eq(now.micros()), said))
+        .execute(db))?;
+    Ok(())
+}
+
+/// The claims of a home that rest on sign-ins are judged again: our operator takes its word on other platforms now.
+pub fn recheck_signed_in(tx: &mut Tx, home: &str, now: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::update(claim_checks::table)
+        .filter(claim_checks::home_uri.eq(home))
+        .filter(claim_checks::signed_in_at.is_not_null())
         .set((claim_checks::state.eq("waiting"), claim_checks::next_at.eq(now.micros())))
         .execute(db))?;
     Ok(())

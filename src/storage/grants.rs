@@ -19,7 +19,7 @@ pub struct Pending {
     pub key: String,
     pub login_id: i64,
     pub platform: String,
-    /// `connect` or `claim`.
+    /// `connect` or `claim`; `confirm` for a claim whose sign-in is over and which the person has yet to confirm.
     pub purpose: String,
     /// Sealed.
     pub kept: String,
@@ -37,6 +37,12 @@ pub fn save_pending(tx: &mut Tx, pending: &Pending, oldest: Timestamp) -> Result
     both!(tx, |db| diesel::delete(sign_ins::table.filter(sign_ins::begun_at.lt(oldest.micros()))).execute(db))?;
     both!(tx, |db| diesel::insert_into(sign_ins::table).values(pending).execute(db))?;
     Ok(())
+}
+
+/// The sign-in of a key, which stays.
+pub fn pending(tx: &mut Tx, key: &str, oldest: Timestamp) -> Result<Option<Pending>> {
+    let found: Option<Pending> = both!(tx, |db| sign_ins::table.find(key).first(db).optional())?;
+    Ok(found.filter(|pending| pending.begun_at >= oldest.micros()))
 }
 
 /// Takes the sign-in of a key out, so that it ends once. `None` when it is unknown or began before `oldest`.
@@ -59,6 +65,27 @@ pub struct Grant {
     /// `good`, or `ended`: expired for good or taken back at the platform.
     pub state: String,
     pub updated_at: i64,
+    pub is_for_likes: bool,
+    pub is_for_claim: bool,
+}
+
+impl Grant {
+    /// Whether the person has granted it for this.
+    pub fn is_for(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Likes => self.is_for_likes,
+            Purpose::Claim => self.is_for_claim,
+        }
+    }
+}
+
+/// What a grant may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To read what the person likes.
+    Likes,
+    /// To look again at a profile that its platform shows to nobody else, because a claim rests on it.
+    Claim,
 }
 
 /// A grant to be kept.
@@ -67,9 +94,10 @@ pub struct NewGrant<'a> {
     pub sealed: &'a str,
     pub expires_at: Option<Timestamp>,
     pub scopes: &'a str,
+    pub purpose: Purpose,
 }
 
-/// Keeps a grant in place of an earlier one of the same account.
+/// Keeps a grant in place of an earlier one of the same account. What that one was for, this one is for too.
 pub fn save_grant(tx: &mut Tx, grant: &NewGrant, now: Timestamp) -> Result<()> {
     let values = (
         grants::sealed.eq(grant.sealed),
@@ -78,15 +106,19 @@ pub fn save_grant(tx: &mut Tx, grant: &NewGrant, now: Timestamp) -> Result<()> {
         grants::state.eq("good"),
         grants::updated_at.eq(now.micros()),
     );
+    let known = grant_of(tx, grant.account)?;
+    let is_for = |purpose| grant.purpose == purpose || known.as_ref().is_some_and(|known| known.is_for(purpose));
+    let uses = (grants::is_for_likes.eq(is_for(Purpose::Likes)), grants::is_for_claim.eq(is_for(Purpose::Claim)));
     both!(tx, |db| diesel::insert_into(grants::table)
         .values((
             grants::platform.eq(grant.account.platform().slug()),
             grants::account.eq(grant.account.account()),
             values,
+            uses,
         ))
         .on_conflict((grants::platform, grants::account))
         .do_update()
-        .set(values)
+        .set((values, uses))
         .execute(db))?;
     Ok(())
 }
@@ -123,13 +155,17 @@ pub fn end(tx: &mut Tx, old: &Grant, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Forgets what an account has granted.
-pub fn forget(tx: &mut Tx, account: &ExternalId) -> Result<()> {
-    both!(tx, |db| diesel::delete(
-        grants::table
-            .filter(grants::platform.eq(account.platform().slug()))
-            .filter(grants::account.eq(account.account()))
-    )
-    .execute(db))?;
+/// A grant is not needed for this any more; one that is needed for nothing is forgotten.
+pub fn release(tx: &mut Tx, account: &ExternalId, purpose: Purpose) -> Result<()> {
+    let Some(grant) = grant_of(tx, account)? else { return Ok(()) };
+    let is_for = |other| other != purpose && grant.is_for(other);
+    let (likes, claim) = (is_for(Purpose::Likes), is_for(Purpose::Claim));
+    if likes || claim {
+        both!(tx, |db| diesel::update(grants::table.find(grant.id))
+            .set((grants::is_for_likes.eq(likes), grants::is_for_claim.eq(claim)))
+            .execute(db))?;
+    } else {
+        both!(tx, |db| diesel::delete(grants::table.find(grant.id)).execute(db))?;
+    }
     Ok(())
 }

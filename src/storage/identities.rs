@@ -200,12 +200,21 @@ pub struct Claim {
     pub changed_at: i64,
     /// When the operator vouched for what was earned, although the profile does not.
     pub confirmed_at: Option<i64>,
+    /// The newest sign-in of the claimant at the platform.
+    pub signed_in_at: Option<i64>,
+    /// When it was proved the first time, by whichever way.
+    pub proved_since: Option<i64>,
 }
 
 impl Claim {
     /// Whether the account is, or may still be, the claimant's: a proof that is disputed or gone is not disproved.
     pub fn may_be_theirs(&self) -> bool {
         matches!(self.state.as_str(), "verified" | "disputed" | "lost")
+    }
+
+    /// Whether it is proved, or may be yet: nobody has taken it over.
+    pub fn is_open(&self) -> bool {
+        self.state == "pending" || self.may_be_theirs()
     }
 
     /// The creator with an account here; `None` when the creator's home is a peer.

@@ -20,6 +20,22 @@ pub struct Peer {
     pub inbox: String,
     pub state: String,
     pub created_at: i64,
+    /// The platforms on whose sign-ins we take this peer's word: slugs, with commas.
+    pub trusted_claims: String,
+    /// Those on which this peer takes ours, as its terms say.
+    pub trusts_claims: String,
+}
+
+impl Peer {
+    /// Whether our operator takes this peer's word for claims that were proved by signing in at a platform.
+    pub fn is_trusted_on(&self, platform: &str) -> bool {
+        self.state == "added" && self.trusted_claims.split(',').any(|slug| slug == platform)
+    }
+
+    /// Whether this peer takes ours.
+    pub fn trusts_us_on(&self, platform: &str) -> bool {
+        self.trusts_claims.split(',').any(|slug| slug == platform)
+    }
 }
 
 /// Notes an instance that offered terms; one that our operator has added stays added.
@@ -51,6 +67,18 @@ pub fn save_peer(tx: &mut Tx, uri: &str, host: &str, inbox: &str, state: &str, n
         .do_update()
         .set((peers::inbox.eq(inbox), peers::state.eq(state)))
         .get_result(db))?)
+}
+
+/// Notes on which platforms we take a peer's word for claims.
+pub fn set_trusted_claims(tx: &mut Tx, peer: i64, platforms: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(peers::table.find(peer)).set(peers::trusted_claims.eq(platforms)).execute(db))?;
+    Ok(())
+}
+
+/// Notes on which platforms a peer takes our word.
+pub fn set_trusts_claims(tx: &mut Tx, peer: i64, platforms: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(peers::table.find(peer)).set(peers::trusts_claims.eq(platforms)).execute(db))?;
+    Ok(())
 }
 
 pub fn peer_by_host(tx: &mut Tx, host: &str) -> Result<Option<Peer>> {

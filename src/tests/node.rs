@@ -360,7 +360,8 @@ impl TestNode {
         self.flow(move |tx, close| {
             let row = identities::identity_by_external_id(tx, &identity)?.expect("the identity is known");
             let shows = |address: &str| addresses.iter().any(|shown| shown == address);
-            claim::look(tx, close.instance, &Look { identity: row.id, shows: &shows, seen_at }, close.now)
+            let look = Look { identity: row.id, shows: &shows, is_there: true, seen_at };
+            claim::look(tx, close.instance, &look, close.now)
         })
     }
 
@@ -370,7 +371,8 @@ impl TestNode {
         let (home_uri, creator_uri) = (home.instance.uri(), home.instance.creator_uri(&creator.name));
         let address = claim::peer_claim_url(&home_uri, &token).expect("a plain token");
         let identity: ExternalId = identity.parse().expect("platform:id");
-        let check = NewClaimCheck { identity, home: home_uri, creator: creator_uri, token };
+        let (signed_in_at, proved_since) = (None, None);
+        let check = NewClaimCheck { identity, home: home_uri, creator: creator_uri, token, signed_in_at, proved_since };
         self.flow(move |tx, close| connections::queue_claim_check(tx, &check, close.now));
         address
     }

@@ -198,7 +198,8 @@ fn a_message_counts_only_from_its_own_sender_to_its_own_receiver() {
     on_both_databases(|on| {
         let world = World::on(on, &["alpha", "beta", "gamma"]);
         let uri = |node: usize| world.nodes[node].instance.uri();
-        let body = Body::Terms { account: "MALLORY".to_owned(), minimum_transfer: eur("1") };
+        let (account, minimum_transfer) = ("MALLORY".to_owned(), eur("1"));
+        let body = Body::Terms { account, minimum_transfer, trusted_claims: Vec::new() };
         let letter = next_from_alpha(&world, body);
         let heads = world.journal_heads();
         let gamma_signs = hear_at(&world.nodes[BETA], &letter.document, &uri(2), None);

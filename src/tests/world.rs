@@ -88,7 +88,7 @@ impl World {
     pub fn add_peer(&self, node: usize, other: usize) {
         let (uri, account) = (self.nodes[other].instance.uri(), format!("BANK-{}", self.nodes[node].instance.host));
         let inbox = format!("{uri}/inbox");
-        self.nodes[node].flow(move |tx, close| settle::add_peer(tx, close, &uri, &inbox, &account));
+        self.nodes[node].flow(move |tx, close| settle::add_peer(tx, close, &uri, &inbox, &account, None));
     }
 
     // --- Time ---

@@ -176,7 +176,7 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<()> {
     }
     for (index, other) in [(ALPHA, BETA), (ALPHA, GAMMA), (BETA, ALPHA), (BETA, GAMMA), (GAMMA, ALPHA), (GAMMA, BETA)] {
         let address = stage.instances[other].domain.clone();
-        stage.ask(index, Command::PeerAdd { address }).await?;
+        stage.ask(index, Command::PeerAdd { address, claims: Vec::new() }).await?;
     }
     stage.advance_to("2013-06-01T09:00:00Z").await?;
     for index in [ALPHA, BETA, GAMMA] {

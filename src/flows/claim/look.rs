@@ -1,12 +1,13 @@
-//! Looking: what one reading of a profile says of every claim on it.
+//! Looking: what one reading of a profile does to every claim on it.
 //!
-//! Owns that who is paid depends on the profile and the known claims alone, never on the order in which they came or on
-//! what was so before: one claimant's address there is theirs, two claimants' are a dispute and pay nobody, an address
-//! that is gone while another is there is a move. Every instance that reads the same profile says the same.
-//! Source: docs/money.md, "Claims".
+//! Owns that all claims on an account are judged together and by one reading, in [`judge`](super::judge), and that the
+//! books, our peers and what the platform granted follow in the same transaction. Every instance that reads the same
+//! profile and believes the same sign-ins says the same. Source: docs/money.md, "Claims".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use super::judge::{Proofs, judge};
 
 use super::{ClaimError, Released, address_of, end_shares, held_sums, peer_claim_url};
 use crate::domain::id::{CreatorId, IdentityId};
@@ -15,10 +16,12 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::time::Timestamp;
 use crate::flows::{Instance, Policy, flattr};
 use crate::storage::claims;
+use crate::storage::connections::ClaimCheck;
+use crate::storage::grants::{self, Purpose};
 use crate::storage::identities::{self, Claim, Identity, NewClaim};
 use crate::storage::ledger;
 use crate::storage::months::{self, Outcome};
-use crate::storage::{self, Tx, likes, outbox};
+use crate::storage::{self, Tx, likes, outbox, settlement};
 
 /// Verified claims, and those that contradict each other or have lost their proof, are looked at every day.
 const INTERVAL: Duration = Duration::from_secs(24 * 3_600);
@@ -28,6 +31,8 @@ pub struct Look<'a> {
     pub identity: IdentityId,
     /// Whether an address stands in the profile. Never, when the account is gone or bears another id.
     pub shows: &'a dyn Fn(&str) -> bool,
+    /// Whether the account exists under this id.
+    pub is_there: bool,
     /// Before the platform was asked.
     pub seen_at: Timestamp,
 }
@@ -46,7 +51,7 @@ impl Seen {
         self.claims.iter().find(|claim| claim.token == token).map(|claim| claim.state.as_str())
     }
 
-    /// The claims whose addresses stand in the profile together.
+    /// The claims that are proved beside one another.
     pub fn disputed(&self) -> impl Iterator<Item = &Claim> {
         self.claims.iter().filter(|claim| claim.state == "disputed")
     }
@@ -55,34 +60,42 @@ impl Seen {
 /// Judges every claim on an identity by one reading of its profile.
 ///
 /// - effects: states change; what waited is posted to a creator of ours whose claim is verified now; our own claims
-///   that are seen are announced to peers; likes of the open month are made known to a peer's creator. A reading that
-///   was begun before the newest one changes nothing.
+///   are announced to peers when they are proved, proved another way, or a sign-in proves them no more; likes of the open
+///   month are made known to a peer's creator; a grant that no claim needs is forgotten. A reading that was begun before
+///   the newest one changes nothing.
 pub fn look(tx: &mut Tx, instance: &Instance, look: &Look, now: Timestamp) -> Result<Seen, ClaimError> {
     ledger::lock(tx)?;
     let identity = identities::identity(tx, look.identity)?.ok_or(ClaimError::NoSuchClaim)?;
     let mut released = Released { shares: 0, amounts: Vec::new() };
     let newest = claims::look_at(tx, identity.id)?.and_then(|known| known.looked_at);
     if newest.is_none_or(|newest| newest <= look.seen_at.micros()) {
-        note_announced(tx, &identity, look, now)?;
+        let trusting = trusted_homes(tx, &identity)?;
+        note_announced(tx, &identity, look, &trusting, now)?;
         let known = claims::of_identity(tx, identity.id)?;
-        let shown: BTreeSet<i64> = known
-            .iter()
-            .filter(|claim| address_of(instance, claim).is_some_and(|address| (look.shows)(&address)))
-            .map(|claim| claim.id)
-            .collect();
-        let verdicts = judge(&known, &shown, identity.is_refused);
+        let is_believed = |claim: &Claim| claim.creator().is_some() || trusting.contains(&claim.home_uri);
+        let is_shown = |claim: &Claim| address_of(instance, claim).is_some_and(|address| (look.shows)(&address));
+        let proofs = Proofs {
+            shown: known.iter().filter(|claim| is_shown(claim)).map(|claim| claim.id).collect(),
+            is_there: look.is_there,
+            is_believed: &is_believed,
+            is_refused: identity.is_refused,
+            at: look.seen_at,
+        };
+        let verdicts = judge(&known, &proofs);
+        let mut said = note_methods(tx, &known, &proofs, look.seen_at)?;
         // First who loses it: an identity has at most one verified claim at any moment.
         for (claim, state) in verdicts.iter().filter(|(_, state)| *state != "verified") {
             claims::set_state(tx, claim.id, state, now)?;
-            if *state == "disputed" && claim.creator().is_some() {
-                outbox::push_event(tx, "claim", &claim.id.to_string(), now)?;
+            // What peers see by themselves need not be said: that an address is gone.
+            if claim.creator().is_some() && (*state == "disputed" || claim.signed_in_at.is_some()) {
+                said.insert(claim.id);
             }
         }
         for (claim, state) in verdicts.iter().filter(|(_, state)| *state == "verified") {
             claims::set_state(tx, claim.id, state, now)?;
             match claim.creator() {
                 Some(creator) => {
-                    outbox::push_event(tx, "claim", &claim.id.to_string(), now)?;
+                    said.insert(claim.id);
                     // What is held for somebody who refuses goes back to the patrons, proved or not.
                     if !identity.is_refused {
                         released = release(tx, instance, claim, creator, now)?;
@@ -91,7 +104,15 @@ pub fn look(tx: &mut Tx, instance: &Instance, look: &Look, now: Timestamp) -> Re
                 None => tell_home(tx, identity.id, now)?,
             }
         }
-        let is_watched = claims::of_identity(tx, identity.id)?.iter().any(Claim::may_be_theirs);
+        for claim in said {
+            outbox::push_event(tx, "claim", &claim.to_string(), now)?;
+        }
+        let known = claims::of_identity(tx, identity.id)?;
+        let is_needed = |claim: &Claim| claim.creator().is_some() && claim.signed_in_at.is_some() && claim.is_open();
+        if !known.iter().any(is_needed) {
+            grants::release(tx, &identity.external_id()?, Purpose::Claim)?;
+        }
+        let is_watched = known.iter().any(Claim::may_be_theirs);
         claims::save_look(tx, identity.id, look.seen_at, is_watched.then(|| look.seen_at.plus(INTERVAL)))?;
     }
     Ok(Seen { released, claims: claims::of_identity(tx, identity.id)? })
@@ -102,51 +123,83 @@ pub fn look_failed(tx: &mut Tx, identity: IdentityId, reason: &str, next_at: Tim
     claims::save_failed_look(tx, identity, reason, next_at)
 }
 
-/// What peers announced becomes a claim once its address is seen, whichever announcement is being checked.
-fn note_announced(tx: &mut Tx, identity: &Identity, look: &Look, now: Timestamp) -> Result<(), storage::Error> {
+/// Peers whose word our operator takes for claims by sign-in on the platform of an account.
+fn trusted_homes(tx: &mut Tx, identity: &Identity) -> Result<BTreeSet<String>, storage::Error> {
+    let peers = settlement::peers(tx)?;
+    Ok(peers.into_iter().filter(|peer| peer.is_trusted_on(&identity.platform)).map(|peer| peer.uri).collect())
+}
+
+/// What peers announced becomes a claim once its address is seen, or once the word of its home is enough, whichever
+/// announcement is being checked. The dates of a sign-in follow what its home said last.
+fn note_announced(
+    tx: &mut Tx,
+    identity: &Identity,
+    look: &Look,
+    trusting: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<(), storage::Error> {
     for check in claims::announced(tx, &identity.external_id()?)? {
         let is_shown = peer_claim_url(&check.home_uri, &check.token).is_some_and(|address| (look.shows)(&address));
+        let is_told = look.is_there && check.signed_in_at.is_some() && trusting.contains(&check.home_uri);
         let key = format!("{} {}", check.home_uri, check.token);
-        if is_shown && identities::claim_by_token(tx, &key)?.is_none() {
-            let claim = NewClaim {
-                identity: identity.id,
-                creator: None,
-                home_uri: &check.home_uri,
-                creator_uri: &check.creator_uri,
-                method: "backlink",
-                token: &key,
-            };
-            identities::make_claim(tx, &claim, now)?;
-        }
+        let known = identities::claim_by_token(tx, &key)?;
+        let claim = match known {
+            Some(claim) => claim,
+            None if is_shown || is_told => {
+                let claim = NewClaim {
+                    identity: identity.id,
+                    creator: None,
+                    home_uri: &check.home_uri,
+                    creator_uri: &check.creator_uri,
+                    method: if is_shown { "backlink" } else { "sign_in" },
+                    token: &key,
+                };
+                identities::make_claim(tx, &claim, now)?
+            }
+            None => continue,
+        };
+        note_sign_in(tx, &claim, &check)?;
     }
     Ok(())
 }
 
-/// The claims whose states change, with their new states.
+fn note_sign_in(tx: &mut Tx, claim: &Claim, check: &ClaimCheck) -> Result<(), storage::Error> {
+    // Its home alone knows since when; without a sign-in we know as much, from the profile.
+    let since = check.signed_in_at.map_or(claim.proved_since, |_| check.proved_since);
+    if claim.creator().is_some() || (claim.signed_in_at, claim.proved_since) == (check.signed_in_at, since) {
+        return Ok(());
+    }
+    let time = |micros: Option<i64>| micros.map(Timestamp::from_micros);
+    claims::set_signed_in(tx, claim.id, time(check.signed_in_at), time(since))
+}
+
+/// Writes down what proves each claim now, and since when. An address can be checked by everybody, so it is named before
+/// a sign-in.
 ///
-/// - `shown`: ids of the claims whose addresses stand in the profile.
-/// - `is_refused`: the owner does not want to be bridged; then no claim becomes more than it was.
-fn judge<'c>(known: &'c [Claim], shown: &BTreeSet<i64>, is_refused: bool) -> Vec<(&'c Claim, &'static str)> {
-    let shown: Vec<&Claim> =
-        known.iter().filter(|claim| shown.contains(&claim.id) && (!is_refused || claim.may_be_theirs())).collect();
-    let claimants: BTreeSet<(&str, &str)> =
-        shown.iter().map(|claim| (claim.home_uri.as_str(), claim.creator_uri.as_str())).collect();
-    // One claimant may show several addresses of theirs; one of these claims counts.
-    let verified = shown.iter().find(|claim| claim.state == "verified").or(shown.first()).map(|claim| claim.id);
-    known
-        .iter()
-        .filter_map(|claim| {
-            let is_shown = shown.iter().any(|other| other.id == claim.id);
-            let state = match claimants.len() {
-                0 if claim.may_be_theirs() => "lost",
-                1 if verified == Some(claim.id) => "verified",
-                2.. if is_shown => "disputed",
-                1.. if claim.may_be_theirs() => "replaced",
-                _ => return None,
-            };
-            (claim.state != state).then_some((claim, state))
-        })
-        .collect()
+/// - returns: the claims of ours that stand as before and are proved another way now.
+fn note_methods(
+    tx: &mut Tx,
+    known: &[Claim],
+    proofs: &Proofs,
+    seen_at: Timestamp,
+) -> Result<BTreeSet<i64>, storage::Error> {
+    let signed_in = proofs.signed_in(known);
+    let mut changed = BTreeSet::new();
+    for claim in known {
+        let is_shown = proofs.is_there && proofs.shown.contains(&claim.id);
+        if !is_shown && !signed_in.contains(&claim.id) {
+            continue;
+        }
+        claims::set_proved_since(tx, claim.id, seen_at)?;
+        let method = if is_shown { "backlink" } else { "sign_in" };
+        if claim.method != method {
+            claims::set_method(tx, claim.id, method)?;
+            if claim.creator().is_some() && matches!(claim.state.as_str(), "verified" | "disputed") {
+                changed.insert(claim.id);
+            }
+        }
+    }
+    Ok(changed)
 }
 
 /// Posts what waited for an identity to its creator.
@@ -188,90 +241,4 @@ fn tell_home(tx: &mut Tx, identity: IdentityId, now: Timestamp) -> Result<(), st
         outbox::push_event(tx, "like", &id.to_string(), now)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn claim(id: i64, claimant: &str, state: &str) -> Claim {
-        Claim {
-            id,
-            identity_id: IdentityId(1),
-            creator_id: None,
-            home_uri: format!("https://{claimant}/instance"),
-            creator_uri: format!("https://{claimant}/creators/mira"),
-            method: "backlink".into(),
-            token: id.to_string(),
-            state: state.into(),
-            created_at: 0,
-            verified_at: None,
-            changed_at: 0,
-            confirmed_at: None,
-        }
-    }
-
-    /// States before as `alpha verified, beta pending`; what is shown by number from 1; what changes as `1 lost`.
-    #[track_caller]
-    fn check(before: &str, shown: &[i64], expected: &str) {
-        let known: Vec<Claim> = (1..)
-            .zip(before.split(", "))
-            .map(|(id, words)| {
-                let (claimant, state) = words.split_once(' ').unwrap();
-                claim(id, claimant, state)
-            })
-            .collect();
-        let changes = judge(&known, &shown.iter().copied().collect(), false);
-        let said: Vec<String> = changes.iter().map(|(claim, state)| format!("{} {state}", claim.id)).collect();
-        assert_eq!(said.join(", "), expected, "{before}, shown {shown:?}");
-    }
-
-    #[test]
-    fn one_address_is_a_claim_two_are_a_dispute_and_none_is_a_loss() {
-        check("alpha pending", &[], "");
-        check("alpha pending", &[1], "1 verified");
-        check("alpha verified", &[1], "");
-        check("alpha verified", &[], "1 lost");
-        check("alpha lost", &[1], "1 verified");
-        check("alpha verified, beta pending", &[1, 2], "1 disputed, 2 disputed");
-        check("alpha disputed, beta disputed", &[1, 2], "");
-        check("alpha disputed, beta disputed", &[], "1 lost, 2 lost");
-    }
-
-    #[test]
-    fn an_address_that_is_gone_while_another_is_there_is_a_move() {
-        check("alpha verified, beta pending", &[2], "1 replaced, 2 verified");
-        check("alpha disputed, beta disputed", &[2], "1 replaced, 2 verified");
-        check("alpha disputed, beta disputed", &[1], "1 verified, 2 replaced");
-        check("alpha replaced, beta verified", &[1], "1 verified, 2 replaced");
-        check("alpha lost, beta pending", &[2], "1 replaced, 2 verified");
-        check("alpha verified, beta disputed, gamma pending", &[3], "1 replaced, 2 replaced, 3 verified");
-    }
-
-    #[test]
-    fn what_was_so_before_does_not_matter() {
-        for state in ["pending", "verified", "replaced", "disputed", "lost"] {
-            for other in ["pending", "replaced", "disputed", "lost"] {
-                let known = [claim(1, "alpha", state), claim(2, "beta", other)];
-                let after = |shown: &[i64]| {
-                    let changes = judge(&known, &shown.iter().copied().collect(), false);
-                    known.each_ref().map(|claim| {
-                        let change = changes.iter().find(|(changed, _)| changed.id == claim.id);
-                        change.map_or(claim.state.clone(), |(_, state)| (*state).to_owned())
-                    })
-                };
-                assert_eq!(after(&[1, 2]), ["disputed", "disputed"], "{state}, {other}");
-                assert_eq!(after(&[1])[0], "verified", "{state}, {other}");
-                assert_eq!(after(&[2])[1], "verified", "{state}, {other}");
-                assert!(!after(&[]).contains(&"verified".to_owned()), "{state}, {other}");
-            }
-        }
-    }
-
-    #[test]
-    fn two_addresses_of_one_claimant_are_no_dispute() {
-        check("alpha pending, alpha pending", &[1, 2], "1 verified");
-        check("alpha replaced, alpha verified", &[1, 2], "");
-        check("alpha verified, alpha pending, beta pending", &[1, 2, 3], "1 disputed, 2 disputed, 3 disputed");
-    }
 }

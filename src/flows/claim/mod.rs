@@ -1,10 +1,12 @@
 //! Claiming: a creator proves that an account on a platform is theirs, here or at a peer; what waited goes to them.
 //!
 //! Owns that every held share ends exactly once: released by a claim, or back with its patron when its time is over. A
-//! claim that is verified before the expiry is written wins. What a profile says of the claims on it is decided in
-//! [`look`]; whether what was earned may leave, in `standing`.
+//! claim that is verified before the expiry is written wins. Whose an account is, is decided in `judge`, by one reading of
+//! its profile in [`look`]; whether what was earned may leave, in `standing`.
 
+mod judge;
 mod look;
+mod sign_in;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,9 @@ use crate::storage::ledger::{self, PostError};
 use crate::storage::months::{self, Outcome, ShareDetail};
 use crate::storage::{self, Tx, flow_error, people};
 
+pub use judge::{ANSWER_AGE, SIGN_IN_AGE};
 pub use look::{Look, Seen, look, look_failed};
+pub use sign_in::{sign_in, withdraw};
 pub use standing::{LOOK_AGE, Unproved, unproved};
 
 /// What a verified claim set free.
@@ -79,6 +83,16 @@ pub fn address_of(instance: &Instance, claim: &Claim) -> Option<String> {
     match claim.creator() {
         Some(_) => Some(claim_url(instance, &claim.token)),
         None => peer_claim_url(&claim.home_uri, claim.token.strip_prefix(&claim.home_uri)?.trim_start()),
+    }
+}
+
+/// What proves a stored claim now, for operators.
+pub fn proof_of(instance: &Instance, claim: &Claim) -> String {
+    match claim.signed_in_at {
+        Some(at) if claim.method == "sign_in" => {
+            format!("signed in at {}", Timestamp::from_micros(at).floor_to_second())
+        }
+        _ => address_of(instance, claim).unwrap_or_default(),
     }
 }
 

@@ -27,8 +27,8 @@ impl std::fmt::Display for Unproved {
         let account = &self.account;
         match self.state.as_str() {
             "verified" => write!(f, "{account} could not be looked at for 7 days"),
-            "disputed" => write!(f, "the profile of {account} shows the addresses of two claims"),
-            _ => write!(f, "the profile of {account} does not show the address of the claim any more"),
+            "disputed" => write!(f, "{account} is proved by two claimants"),
+            _ => write!(f, "{account} is not proved any more: neither by the address in its profile nor by signing in"),
         }
     }
 }

@@ -15,10 +15,17 @@ use crate::storage::settlement::{self, Statement};
 use crate::storage::{self, Tx, ledger, payments};
 
 impl Hearing<'_> {
-    /// The creditor says where it wants to be paid.
-    pub(super) fn terms(&self, tx: &mut Tx, account: &str, minimum: Amount) -> Result<String, HearError> {
+    /// The creditor says where it wants to be paid, and on which platforms it takes our word for claims.
+    pub(super) fn terms(
+        &self,
+        tx: &mut Tx,
+        account: &str,
+        minimum: Amount,
+        trusted_claims: &[String],
+    ) -> Result<String, HearError> {
         self.only("the creditor", self.channel.is_debtor)?;
         settlement::set_payee(tx, self.channel.id, account, minimum)?;
+        settlement::set_trusts_claims(tx, self.channel.peer_id, &trusted_claims.join(","))?;
         let peer = settlement::peer(tx, self.channel.peer_id)?;
         if peer.is_some_and(|peer| peer.state == "added") {
             settle::accept_terms(tx, self.close, &self.channel)?;

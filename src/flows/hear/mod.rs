@@ -263,7 +263,9 @@ struct Hearing<'a> {
 impl Hearing<'_> {
     fn apply(&self, tx: &mut Tx, evidence: Option<&Evidence>) -> Result<Heard, HearError> {
         let done = match &self.message.body {
-            Body::Terms { account, minimum_transfer } => self.terms(tx, account, *minimum_transfer)?,
+            Body::Terms { account, minimum_transfer, trusted_claims } => {
+                self.terms(tx, account, *minimum_transfer, trusted_claims)?
+            }
             Body::Statement(offer) => self.statement(tx, offer, evidence)?,
             Body::Accept { object, object_digest } => self.accept(tx, object, object_digest)?,
             Body::Reject { object, object_digest, code } => {

@@ -2,20 +2,23 @@
 //! patrons' own accounts when they ask.
 //!
 //! Owns that only the platform's own profile, read by the stable id, decides, and that a platform that does not answer
-//! decides nothing.
+//! decides nothing. A profile that its platform shows to nobody but the account itself is read in the name of the account,
+//! if it allowed that when it signed in for a claim.
 
 use std::time::Duration;
 
-use super::{JobError, LookUpError, look_up};
-use crate::bridges::{self, Profile, Who, proves};
+use super::{JobError, LookUpError, credentials, look_up, look_up_as};
+use crate::bridges::{self, Access, Profile, Who, proves};
 use crate::domain::identity::ExternalId;
+use crate::domain::settlement::host_of;
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
 use crate::flows::claim::{self, ClaimError, Look, Released, Seen};
 use crate::flows::prove_account::{self, ProveError, Standing};
 use crate::storage::connections::{self, ClaimCheck};
+use crate::storage::grants::Purpose;
 use crate::storage::identities::Identity;
-use crate::storage::{self, claims, identities, people};
+use crate::storage::{self, claims, identities, people, settlement};
 
 /// How long after a failure a profile is asked for again: soon enough for a claim.
 const RETRY: Duration = Duration::from_secs(3_600);
@@ -27,9 +30,9 @@ const FRESH: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug)]
 pub enum Checked {
     Verified(Released),
-    /// The profile shows the addresses of several claimants. Nobody is paid until one is left.
+    /// Several claimants have proofs. Nobody is paid until one is left.
     Disputed {
-        addresses: Vec<String>,
+        proofs: Vec<String>,
     },
 }
 
@@ -49,15 +52,15 @@ pub async fn check_claim(node: &Node, token: &str) -> Result<Checked, LookUpErro
     let seen = check_identity(node, &id).await?;
     match seen.state(token) {
         Some("verified") => Ok(Checked::Verified(seen.released)),
-        Some("disputed") => Ok(Checked::Disputed { addresses: addresses(node, &seen) }),
+        Some("disputed") => Ok(Checked::Disputed { proofs: proofs(node, &seen) }),
         _ if identity.is_refused => Err(LookUpError::Job(ClaimError::Refused(id).into())),
         _ => Err(LookUpError::NoBacklink(claim::claim_url(&node.instance, token))),
     }
 }
 
-/// The addresses that stand in a profile together.
-fn addresses(node: &Node, seen: &Seen) -> Vec<String> {
-    seen.disputed().filter_map(|claim| claim::address_of(&node.instance, claim)).collect()
+/// The proofs that stand beside one another.
+fn proofs(node: &Node, seen: &Seen) -> Vec<String> {
+    seen.disputed().map(|claim| claim::proof_of(&node.instance, claim)).collect()
 }
 
 /// Reads a profile once and judges every claim on it.
@@ -76,7 +79,8 @@ pub async fn check_identity(node: &Node, id: &ExternalId) -> Result<Seen, LookUp
             let looked = node
                 .write(move |tx| {
                     let shows = |address: &str| profile.as_ref().is_some_and(|profile| proves(profile, address));
-                    claim::look(tx, &instance, &Look { identity: identity.id, shows: &shows, seen_at }, now)
+                    let look = Look { identity: identity.id, shows: &shows, is_there: profile.is_some(), seen_at };
+                    claim::look(tx, &instance, &look, now)
                 })
                 .await;
             let seen = looked.map_err(|error| LookUpError::Job(error.into()))?;
@@ -96,11 +100,45 @@ pub async fn check_identity(node: &Node, id: &ExternalId) -> Result<Seen, LookUp
 
 /// The profile of exactly this account. `None` when the platform says that there is none: it then shows nothing.
 async fn read_profile(node: &Node, id: &ExternalId) -> Result<Option<Profile>, LookUpError> {
-    match look_up(node, id.platform(), &Who::Id(id.clone())).await {
+    let mut read = look_up(node, id.platform(), &Who::Id(id.clone())).await;
+    if read.as_ref().is_err_and(is_for_the_account_alone) {
+        read = read_as_itself(node, id).await?.unwrap_or(read);
+    }
+    match read {
         Ok((profile, _)) => Ok(Some(profile).filter(|profile| profile.id == *id)),
         Err(LookUpError::Platform(bridges::Error::NotFound { .. } | bridges::Error::Gone { .. })) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a platform may answer this question in the name of the account, although it does not in ours.
+pub(super) fn is_for_the_account_alone(error: &LookUpError) -> bool {
+    use bridges::Error::{Forbidden, PaymentRequired, Unauthorized, Unsupported};
+    let LookUpError::Platform(error) = error else { return false };
+    matches!(error, Unauthorized { .. } | Forbidden { .. } | Unsupported { .. } | PaymentRequired { .. })
+}
+
+type Read = Result<(Profile, Identity), LookUpError>;
+
+/// Reads a profile by what the account granted when it signed in for a claim. `None` without such a grant.
+async fn read_as_itself(node: &Node, id: &ExternalId) -> Result<Option<Read>, LookUpError> {
+    let Some(bridge) = node.bridges.get(id.platform()).cloned() else { return Ok(None) };
+    let mut credential = credentials::of(node, &*bridge, id, Purpose::Claim).await?;
+    for is_last in [false, true] {
+        let own = match credential {
+            Ok(Some(own)) => own,
+            Ok(None) => return Ok(None),
+            Err(error) => return Ok(Some(Err(error.into()))),
+        };
+        match look_up_as(node, id.platform(), &Who::Id(id.clone()), &Access::User(own)).await {
+            // Expired before its time, or taken back at the platform: the renewal tells which.
+            Err(LookUpError::Platform(bridges::Error::Unauthorized { .. })) if !is_last => {
+                credential = credentials::renew(node, &*bridge, id, Purpose::Claim).await?;
+            }
+            read => return Ok(Some(read)),
+        }
+    }
+    Ok(None)
 }
 
 fn retry_at(error: &LookUpError, now: Timestamp) -> Timestamp {
@@ -134,8 +172,16 @@ pub(super) async fn check_peer_claim(node: &Node, check: ClaimCheck) -> Result<(
             Some("verified") => ("verified", None, now),
             // Still proved, as is the other claim: see `claim disputes`.
             Some("disputed") => {
-                let shown = addresses(node, &seen).join(" and ");
-                ("verified", Some(format!("disputed: the profile shows {shown}")), now)
+                let shown = proofs(node, &seen).join(" and ");
+                ("verified", Some(format!("disputed: {shown}")), now)
+            }
+            _ if check.signed_in_at.is_some() && !is_trusted(node, &check, &id).await? => {
+                let (host, platform) = (host_of(&check.home_uri), id.platform());
+                let reason = format!(
+                    "proved by signing in at {platform}; without effect, as the word of {host} is not taken for it \
+                     (fedflattr peer trust {host} --claims {platform})"
+                );
+                ("untrusted", Some(reason), now)
             }
             _ => ("failed", Some(format!("the profile does not show the claim of {}", check.creator_uri)), now),
         },
@@ -149,6 +195,13 @@ pub(super) async fn check_peer_claim(node: &Node, check: ClaimCheck) -> Result<(
     let id = check.id;
     node.write(move |tx| connections::end_claim_check(tx, id, state, reason.as_deref(), next_at)).await?;
     Ok(())
+}
+
+/// Whether our operator takes the word of a claim's home for sign-ins at the platform of the account.
+async fn is_trusted(node: &Node, check: &ClaimCheck, id: &ExternalId) -> Result<bool, JobError> {
+    let home = check.home_uri.clone();
+    let peer = node.db.read(move |tx| settlement::peer_by_uri(tx, &home)).await?;
+    Ok(peer.is_some_and(|peer| peer.is_trusted_on(id.platform().slug())))
 }
 
 /// Looks again at a profile on which a claim rests.

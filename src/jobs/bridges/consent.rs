@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use super::claims::in_storage;
 use super::{JobError, LookUpError, ask, reading_of};
-use crate::bridges::{self, Profile, Who};
+use crate::bridges::{self, Access, Profile, Who};
 use crate::domain::consent::Source;
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::{Month, Timestamp};
@@ -33,7 +33,7 @@ const RETRY: Duration = Duration::from_secs(6 * 3_600);
 /// Nothing else is stored of an account that was not known.
 pub async fn begin_opt_out(node: &Node, platform: Platform, who: &Who, token: String) -> Result<OptOut, LookUpError> {
     let seen_at = node.now();
-    let profile = ask(node, platform, who).await?;
+    let profile = ask(node, platform, who, &Access::Instance).await?;
     let reading = reading_of(&profile, seen_at);
     let (instance, now) = (node.instance.clone(), node.now());
     node.write(move |tx| {
@@ -62,7 +62,7 @@ pub async fn check_opt_out(node: &Node, token: &str) -> Result<Vec<Source>, Look
 
 /// The profile of exactly this account.
 async fn ask_by_id(node: &Node, id: &ExternalId) -> Result<Profile, LookUpError> {
-    let profile = ask(node, id.platform(), &Who::Id(id.clone())).await?;
+    let profile = ask(node, id.platform(), &Who::Id(id.clone()), &Access::Instance).await?;
     if profile.id != *id {
         let message = "the platform shows another account under this id".to_owned();
         return Err(bridges::Error::NotFound { message }.into());

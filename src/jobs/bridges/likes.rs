@@ -16,6 +16,7 @@ use crate::federation::Node;
 use crate::flows::connect::{self, After, Changed, Habit, Page, PassKind};
 use crate::storage;
 use crate::storage::connections::{self, Connection, Pass};
+use crate::storage::grants::Purpose;
 
 /// Pages that one connection reads before others have their turn.
 const PAGES_PER_TURN: u32 = 20;
@@ -48,12 +49,16 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
         return put_off(node, connection, "this platform has no API for likes", now).await;
     };
     let able = bridge.capabilities();
-    let own = match credentials::of(node, &*bridge, &account).await? {
+    let own = match credentials::of(node, &*bridge, &account, Purpose::Likes).await? {
         Ok(own) => own,
         Err(error) => return fail(node, connection, account.platform(), &error, false, now).await,
     };
+    let has_ended = own.is_none() && credentials::has_ended(node, &account).await?;
     let Some((who, access)) = asked_as(able, account.clone(), own) else {
-        let reason = "this platform shows likes only to the account itself, which has to sign in";
+        let reason = match has_ended {
+            true => "what the account granted has ended: it has to sign in again",
+            false => "this platform shows likes only to the account itself, which has to sign in",
+        };
         return put_off(node, connection, reason, now).await;
     };
     let is_shared = access == Access::Instance;
@@ -71,7 +76,11 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
     let platform = reading.platform()?;
     match ended {
         Ended::Done { unreadable } => {
-            let note = (unreadable > 0).then(|| format!("{unreadable} items could not be understood"));
+            let ended = "what the account granted has ended: sign in again; until then its public likes are read";
+            let note = match unreadable {
+                0 => has_ended.then(|| ended.to_owned()),
+                _ => Some(format!("{unreadable} items could not be understood")),
+            };
             let next = now.plus(node.config.bridge.poll_interval(platform));
             let id = connection.id;
             node.write(move |tx| connections::save_success(tx, id, now, next, note.as_deref())).await?;
@@ -89,7 +98,7 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
         }
         Ended::Failed(bridges::Error::Unauthorized { message, .. }) if !is_shared => {
             // Expired before its time, or taken back at the platform: the renewal tells which.
-            let reason = match credentials::renew(node, &*bridge, &account).await? {
+            let reason = match credentials::renew(node, &*bridge, &account, Purpose::Likes).await? {
                 Ok(Some(_)) => {
                     let id = connection.id;
                     node.write(move |tx| connections::set_next_poll(tx, id, now.plus(BACKOFF_MIN))).await?;

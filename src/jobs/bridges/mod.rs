@@ -3,6 +3,7 @@
 //! Owns the waiting: a rate limit is obeyed to the second, a failure backs off, and neither a bridge that is down nor a
 //! connection that is broken holds up another. What was read is handed to the flows as values.
 
+mod claim_sign_in;
 mod claims;
 mod consent;
 pub mod credentials;
@@ -26,6 +27,7 @@ use crate::storage;
 use crate::storage::connections;
 use crate::storage::identities::{Identity, SeenIdentity};
 
+pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use consent::{begin_opt_out, check_opt_out, read_consents};
 pub use likes::{Turn, read_likes};
@@ -119,21 +121,35 @@ pub enum LookUpError {
 
 /// Asks the platform for an account and stores what it says; what its profile says of being bridged is obeyed at once.
 pub async fn look_up(node: &Node, platform: Platform, who: &Who) -> Result<(Profile, Identity), LookUpError> {
+    look_up_as(node, platform, who, &Access::Instance).await
+}
+
+/// The same in somebody's name.
+async fn look_up_as(
+    node: &Node,
+    platform: Platform,
+    who: &Who,
+    access: &Access,
+) -> Result<(Profile, Identity), LookUpError> {
     let seen_at = node.now();
-    let profile = ask(node, platform, who).await?;
-    let (instance, reading, now) = (node.instance.clone(), reading_of(&profile, seen_at), node.now());
-    let identity = node
-        .write(move |tx| consent_flow::hear(tx, &instance, &reading, now))
-        .await
-        .map_err(|error| LookUpError::Job(error.into()))?;
+    let profile = ask(node, platform, who, access).await?;
+    let identity = note_profile(node, &profile, seen_at).await?;
     Ok((profile, identity))
 }
 
 /// Asks the platform for an account and stores nothing.
-async fn ask(node: &Node, platform: Platform, who: &Who) -> Result<Profile, LookUpError> {
+async fn ask(node: &Node, platform: Platform, who: &Who, access: &Access) -> Result<Profile, LookUpError> {
     let bridge = node.bridges.get(platform).cloned().ok_or(LookUpError::SwitchedOff(platform))?;
     let live = bridge.live().ok_or(LookUpError::SwitchedOff(platform))?;
-    Ok(live.profile(who, &Access::Instance).await?)
+    Ok(live.profile(who, access).await?)
+}
+
+/// Stores what a platform said of an account.
+///
+/// - `seen_at`: before the platform was asked.
+async fn note_profile(node: &Node, profile: &Profile, seen_at: Timestamp) -> Result<Identity, JobError> {
+    let (instance, reading, now) = (node.instance.clone(), reading_of(profile, seen_at), node.now());
+    Ok(node.write(move |tx| consent_flow::hear(tx, &instance, &reading, now)).await?)
 }
 
 fn reading_of(profile: &Profile, seen_at: Timestamp) -> Reading {

@@ -76,6 +76,8 @@ table! {
         attempts -> BigInt,
         next_at -> BigInt,
         last_error -> Nullable<Text>,
+        signed_in_at -> Nullable<BigInt>,
+        proved_since -> Nullable<BigInt>,
     }
 }
 

@@ -117,6 +117,8 @@ table! {
         verified_at -> Nullable<BigInt>,
         changed_at -> BigInt,
         confirmed_at -> Nullable<BigInt>,
+        signed_in_at -> Nullable<BigInt>,
+        proved_since -> Nullable<BigInt>,
     }
 }
 
@@ -374,6 +376,8 @@ table! {
         inbox -> Text,
         state -> Text,
         created_at -> BigInt,
+        trusted_claims -> Text,
+        trusts_claims -> Text,
     }
 }
 

@@ -23,5 +23,7 @@ table! {
         scopes -> Text,
         state -> Text,
         updated_at -> BigInt,
+        is_for_likes -> Bool,
+        is_for_claim -> Bool,
     }
 }

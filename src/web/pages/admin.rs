@@ -221,7 +221,10 @@ async fn get_peers(visit: Visit) -> PageResult {
         t: visit.page(t.admin_peers()),
         peers: peers
             .into_iter()
-            .map(|peer| vec![peer.host, t.peer_state(&peer.state), since(peer.created_at)])
+            .map(|peer| {
+                let state = t.peer_state(&peer.state);
+                vec![peer.host, state, since(peer.created_at), peer.trusted_claims, peer.trusts_claims]
+            })
             .collect(),
         channels: channels
             .into_iter()

@@ -10,6 +10,7 @@ use askama::Template;
 
 use super::connections::{self, PlatformOption, live_platforms};
 use super::people::{account_path, platform_label, web_link};
+use super::text::Text;
 use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
@@ -18,6 +19,7 @@ use crate::jobs::{self, Checked};
 use crate::storage::claims as stored_claims;
 use crate::storage::identities::{self, Claim, Identity};
 use crate::storage::months::{self, Waiting};
+use crate::storage::settlement::{self, Peer};
 use crate::storage::{likes, people};
 use crate::web::auth;
 use crate::web::auth::limit;
@@ -35,8 +37,16 @@ struct ClaimRow {
     said: String,
     /// Whether the address has to be put into the profile, or another one out of it.
     is_open: bool,
-    /// The other addresses of a dispute.
+    /// The other proofs of a dispute: addresses, and what is said of sign-ins.
     others: Vec<String>,
+    other_sign_ins: Vec<String>,
+    /// Where the person can sign in: slug and name of the platform.
+    door: Option<(&'static str, &'static str)>,
+    /// Until when the own sign-in counts, where that is not said yet.
+    sign_in: Option<String>,
+    can_withdraw: bool,
+    /// For peers that do not take our word: who, when there are any.
+    doubted_by: Option<String>,
     address: String,
     address_label: String,
     address_hint: String,
@@ -54,12 +64,14 @@ struct ClaimsPage {
     t: Page,
     rows: Vec<ClaimRow>,
     platforms: Vec<PlatformOption>,
+    /// Platforms at which people can sign in.
+    doors: Vec<PlatformOption>,
     typed: String,
     error: Option<String>,
 }
 
 /// What was just asked for, when it did not lead elsewhere.
-enum Asked<'a> {
+pub enum Asked<'a> {
     Begin { platform: &'a str, handle: &'a str, error: Option<String> },
     Check { token: &'a str, outcome: String, is_failed: bool },
 }
@@ -70,21 +82,28 @@ struct Loaded {
     waiting: (i64, i64),
     amounts: Vec<Waiting>,
     others: Vec<Claim>,
+    /// Hosts of peers that do not take our word for a claim by sign-in.
+    doubting: Vec<String>,
 }
 
-async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -> PageResult {
+/// The claims of a creator.
+pub async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -> PageResult {
     let login = visit.signed_in()?.login.id;
     let loaded = visit
         .read(move |tx| {
             let mut loaded = Vec::new();
             let Some(creator) = people::creator_by_login(tx, login)? else { return Ok(loaded) };
+            let peers = settlement::peers(tx)?;
             for claim in identities::claims_of_creator(tx, creator.id)? {
                 let Some(identity) = identities::identity(tx, claim.identity_id)? else { continue };
                 let waiting = likes::waiting_for_owner(tx, identity.id)?;
                 let amounts = months::waiting_for(tx, identity.id)?;
                 let mut others = stored_claims::of_identity(tx, identity.id)?;
                 others.retain(|other| claim.state == "disputed" && other.state == "disputed" && other.id != claim.id);
-                loaded.push(Loaded { claim, identity, waiting, amounts, others });
+                let is_told = claim.method == "sign_in" && claim.state == "verified";
+                let doubts = |peer: &&Peer| is_told && peer.state == "added" && !peer.trusts_us_on(&identity.platform);
+                let doubting = peers.iter().filter(doubts).map(|peer| peer.host.clone()).collect();
+                loaded.push(Loaded { claim, identity, waiting, amounts, others, doubting });
             }
             Ok(loaded)
         })
@@ -98,6 +117,7 @@ async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -> Pag
         t: visit.page(visit.text.claim_title()),
         rows,
         platforms: live_platforms(visit, platform),
+        doors: connections::doors(visit),
         typed,
         error,
     };
@@ -106,12 +126,22 @@ async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -> Pag
 
 fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
     let t = visit.text;
-    let Loaded { claim, identity, waiting: (people, flattrs), amounts, others } = loaded;
+    let Loaded { claim, identity, waiting: (people, flattrs), amounts, others, doubting } = loaded;
     let proved = t.date(Timestamp::from_micros(claim.verified_at.unwrap_or_default()));
+    let sign_in = claim.signed_in_at.filter(|_| claim.is_open()).map(Timestamp::from_micros);
+    let sign_in = sign_in.map(|at| (t.date(at), t.date(at.plus(claim::SIGN_IN_AGE))));
     let said = match claim.state.as_str() {
-        "verified" => t.claim_verified_on(proved),
+        "verified" => match sign_in.as_ref().filter(|_| claim.method == "sign_in") {
+            Some((date, end)) => t.claim_sign_in_until(date, end),
+            None => t.claim_verified_on(proved),
+        },
         "replaced" => t.claim_replaced_text(),
-        "disputed" => t.claim_disputed_text(),
+        // Two addresses are told apart by looking at the profile alone.
+        "disputed" if others.iter().chain([&claim]).all(|claim| claim.signed_in_at.is_none()) => {
+            t.claim_disputed_text()
+        }
+        "disputed" => t.claim_disputed_sign_in(),
+        "lost" if claim.method == "sign_in" => t.claim_sign_in_lost(),
         "lost" => t.claim_lost_text(),
         _ => t.claim_pending_text(),
     };
@@ -123,9 +153,23 @@ fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
         Asked::Check { token, outcome, is_failed } if *token == claim.token => (Some(outcome.clone()), *is_failed),
         _ => (None, false),
     };
+    let door = bridge.filter(|bridge| claim.state != "replaced" && bridge.sign_in().is_some());
+    let (of_sign_in, by_address): (Vec<&Claim>, Vec<&Claim>) =
+        others.iter().partition(|other| other.method == "sign_in");
     ClaimRow {
+        door: door.map(|bridge| (bridge.platform().slug(), bridge.platform().label())),
+        can_withdraw: sign_in.is_some(),
+        sign_in: sign_in
+            .filter(|_| claim.method != "sign_in" || claim.state != "verified")
+            .map(|(date, end)| t.claim_sign_in_also(date, end)),
+        doubted_by: (!doubting.is_empty()).then(|| t.claim_peers_doubt(doubting.join(", "))),
+        other_sign_ins: of_sign_in
+            .iter()
+            .filter_map(|other| other.signed_in_at)
+            .map(|at| t.claim_other_signed_in(t.date(Timestamp::from_micros(at))))
+            .collect(),
         is_open: matches!(claim.state.as_str(), "pending" | "disputed" | "lost"),
-        others: others.iter().filter_map(|other| claim::address_of(&visit.state.instance, other)).collect(),
+        others: by_address.iter().filter_map(|other| claim::address_of(&visit.state.instance, other)).collect(),
         address: claim::claim_url(&visit.state.instance, &claim.token),
         address_label: t.claim_address_label(t.of(&identity.handle)),
         address_hint: t.claim_address_hint(fields.join(", ")),
@@ -133,10 +177,7 @@ fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
             0 => t.claim_nothing_waits(),
             _ => t.claim_waiting(t.people(people), t.flattrs(flattrs)),
         },
-        waiting_amounts: amounts
-            .iter()
-            .map(|waiting| t.claim_waiting_amount(t.money(waiting.amount), t.date(waiting.expires_at)))
-            .collect(),
+        waiting_amounts: waiting_amounts(t, &amounts),
         platform: platform_label(&identity.platform),
         profile: web_link(&identity.profile_url),
         handle: identity.handle,
@@ -145,6 +186,11 @@ fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
         outcome,
         is_failed,
     }
+}
+
+/// What is set aside, with the date at which the first of it goes back.
+pub fn waiting_amounts(t: Text, amounts: &[Waiting]) -> Vec<String> {
+    amounts.iter().map(|waiting| t.claim_waiting_amount(t.money(waiting.amount), t.date(waiting.expires_at))).collect()
 }
 
 #[get("/me/claim")]
@@ -215,7 +261,7 @@ async fn post_check(mut posted: Posted) -> PageResult {
     }
 }
 
-fn released_text(visit: &Visit, released: &Released) -> String {
+pub fn released_text(visit: &Visit, released: &Released) -> String {
     let t = visit.text;
     if released.shares == 0 {
         return t.claim_done_nothing();
@@ -255,7 +301,10 @@ async fn get_disputes(visit: Visit) -> PageResult {
             "disputed" => t.admin_claim_disputed(),
             _ => t.admin_claim_lost(),
         },
-        address: claim::address_of(instance, &claim).unwrap_or_default(),
+        address: match claim.signed_in_at {
+            Some(at) if claim.method == "sign_in" => t.admin_claim_signed_in(t.date(Timestamp::from_micros(at))),
+            _ => claim::address_of(instance, &claim).unwrap_or_default(),
+        },
         since: t.date(Timestamp::from_micros(claim.changed_at)),
         account: identity.handle,
         claimed_by: claim.creator_uri,

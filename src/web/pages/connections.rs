@@ -51,7 +51,7 @@ pub fn live_platforms(visit: &Visit, chosen: &str) -> Vec<PlatformOption> {
 }
 
 /// Platforms that know this instance, so that people can sign in there.
-fn doors(visit: &Visit) -> Vec<PlatformOption> {
+pub fn doors(visit: &Visit) -> Vec<PlatformOption> {
     let open = visit.state.bridges.iter().filter(|bridge| bridge.sign_in().is_some());
     open.map(|bridge| {
         let platform = bridge.platform();

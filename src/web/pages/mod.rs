@@ -8,6 +8,7 @@
 
 mod admin;
 pub mod bridged;
+mod claim_sign_in;
 mod claims;
 pub mod commitment;
 mod confirm;
@@ -58,6 +59,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(confirm::routes)
         .configure(platform_sign_in::routes)
         .configure(claims::routes)
+        .configure(claim_sign_in::routes)
         .configure(revenue::routes)
         .configure(admin::routes);
 }

@@ -233,6 +233,7 @@ fn done(text: Text, code: &str) -> Option<String> {
         "dismissed" => text.done_dismissed(),
         "disconnected" => text.done_disconnected(),
         "claim" => text.done_claim_begun(),
+        "withdrawn" => text.done_withdrawn(),
         "payout" => text.done_payout(),
         "signed-out" => text.done_signed_out(),
         "password" => text.done_password(),

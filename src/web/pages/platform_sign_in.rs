@@ -1,7 +1,9 @@
-//! Signing in at a platform: the person proves there whose account it is, and lets this instance read its likes.
+//! Signing in at a platform: the person proves there whose account it is, to let this instance read its likes or to claim
+//! the account.
 //!
-//! Owns that only the login that began a sign-in ends it, once and within ten minutes. The way there is a link on a page of
-//! ours and no redirect, so that the person sees where they go and the policy of our forms stays closed.
+//! Owns that only the login that began a sign-in ends it, once, within ten minutes and for what it was begun for. The way
+//! there is a link on a page of ours and no redirect, so that the person sees where they go and the policy of our forms
+//! stays closed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,19 +14,20 @@ use actix_web::{get, post};
 use askama::Template;
 use url::Url;
 
-use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
-use crate::bridges::{Access, Error, Secret, Who};
+use super::{Page, PageError, PageResult, Posted, Visit, claim_sign_in, html, ok, redirect};
+use crate::bridges::sign_in::refused;
+use crate::bridges::{Access, Error, Grant, Profile, Secret, Who};
 use crate::domain::identity::Platform;
 use crate::flows::prove_account;
 use crate::jobs::{JobError, LookUpError, credentials};
-use crate::storage::grants::{self, Pending};
+use crate::storage::grants::{self, Pending, Purpose};
 use crate::web::auth::{self, limit};
 
 /// How long a person may stay at the platform.
-const LIFETIME: Duration = Duration::from_secs(600);
+pub const LIFETIME: Duration = Duration::from_secs(600);
 
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(post_begin).service(get_return);
+    config.service(post_connect).service(post_claim).service(get_return);
 }
 
 #[derive(Template)]
@@ -33,6 +36,7 @@ struct ContinuePage {
     t: Page,
     label: &'static str,
     url: String,
+    is_claim: bool,
 }
 
 #[derive(Template)]
@@ -40,10 +44,19 @@ struct ContinuePage {
 struct FailedPage {
     t: Page,
     said: String,
+    is_claim: bool,
 }
 
-fn failed(visit: &Visit, status: StatusCode, said: String) -> PageResult {
-    html(status, &FailedPage { t: visit.page(visit.text.platform_sign_in_failed()), said })
+pub fn failed(visit: &Visit, status: StatusCode, purpose: Purpose, said: String) -> PageResult {
+    let t = visit.page(visit.text.platform_sign_in_failed());
+    html(status, &FailedPage { t, said, is_claim: purpose == Purpose::Claim })
+}
+
+fn word(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Likes => "connect",
+        Purpose::Claim => "claim",
+    }
 }
 
 fn platform_of(visit: &Visit, slug: &str) -> Result<Platform, PageError> {
@@ -69,19 +82,28 @@ fn said(visit: &Visit, platform: Platform, error: Error) -> Result<String, PageE
 }
 
 #[post("/me/connections/sign-in")]
-async fn post_begin(posted: Posted) -> PageResult {
+async fn post_connect(posted: Posted) -> PageResult {
+    posted.visit.patron()?;
+    begin(&posted, Purpose::Likes).await
+}
+
+#[post("/me/claim/sign-in")]
+async fn post_claim(posted: Posted) -> PageResult {
+    begin(&posted, Purpose::Claim).await
+}
+
+async fn begin(posted: &Posted, purpose: Purpose) -> PageResult {
     let visit = &posted.visit;
-    visit.patron()?;
     let login = visit.signed_in()?.login.id;
     let platform = platform_of(visit, posted.field("platform"))?;
     let bridge = visit.state.bridges.get(platform).cloned().ok_or_else(PageError::not_found)?;
     let door = bridge.sign_in().ok_or_else(PageError::not_found)?;
     if !limit::may_look_up(&visit.state.instance.host, login.0) {
-        return failed(visit, StatusCode::TOO_MANY_REQUESTS, visit.text.error_429_text());
+        return failed(visit, StatusCode::TOO_MANY_REQUESTS, purpose, visit.text.error_429_text());
     }
     let begun = match door.begin(&callback(visit, platform)?, &auth::random_token()).await {
         Ok(begun) => begun,
-        Err(error) => return failed(visit, StatusCode::BAD_GATEWAY, said(visit, platform, error)?),
+        Err(error) => return failed(visit, StatusCode::BAD_GATEWAY, purpose, said(visit, platform, error)?),
     };
     let now = visit.now;
     let pending = Pending {
@@ -89,28 +111,36 @@ async fn post_begin(posted: Posted) -> PageResult {
         key: begun.key,
         login_id: login.0,
         platform: platform.slug().to_owned(),
-        purpose: "connect".to_owned(),
+        purpose: word(purpose).to_owned(),
         begun_at: now.micros(),
     };
     visit.state.write(move |tx| grants::save_pending(tx, &pending, now.minus(LIFETIME))).await?;
     let label = platform.label();
     let title = visit.text.platform_sign_in_title(label);
-    ok(&ContinuePage { t: visit.page(title), label, url: begun.url.to_string() })
+    let is_claim = purpose == Purpose::Claim;
+    ok(&ContinuePage { t: visit.page(title), label, url: begun.url.to_string(), is_claim })
 }
 
 /// The person is back from the platform.
 #[get("/sign-in-at/{platform}")]
 async fn get_return(visit: Visit, platform: Path<String>, query: Query<BTreeMap<String, String>>) -> PageResult {
     let visit = &visit;
-    let (login, patron) = (visit.signed_in()?.login.id, visit.patron()?.id);
+    let login = visit.signed_in()?.login.id;
     let platform = platform_of(visit, &platform)?;
     let key = ["state", "oauth_token", "denied"].iter().find_map(|name| query.get(*name)).cloned().unwrap_or_default();
+    // Some platforms send who said no back without a word by which the sign-in could be found.
+    if let Some(error @ Error::Forbidden { .. }) = refused(&query).filter(|_| key.is_empty()) {
+        return failed(visit, StatusCode::BAD_GATEWAY, Purpose::Likes, said(visit, platform, error)?);
+    }
     let (wanted, oldest) = (key.clone(), visit.now.minus(LIFETIME));
     let pending = visit.state.write(move |tx| grants::take_pending(tx, &wanted, oldest)).await?;
     let pending = pending.filter(|pending| pending.login() == login && pending.platform == platform.slug());
-    let kept = pending.and_then(|pending| visit.state.vault.unseal(&place(&key), &pending.kept).ok());
-    let Some(kept) = kept else {
-        return failed(visit, StatusCode::BAD_REQUEST, visit.text.platform_sign_in_over());
+    let found = pending.and_then(|pending| {
+        let purpose = [Purpose::Likes, Purpose::Claim].into_iter().find(|purpose| word(*purpose) == pending.purpose)?;
+        Some((purpose, visit.state.vault.unseal(&place(&key), &pending.kept).ok()?))
+    });
+    let Some((purpose, kept)) = found else {
+        return failed(visit, StatusCode::BAD_REQUEST, Purpose::Likes, visit.text.platform_sign_in_over());
     };
     let bridge = visit.state.bridges.get(platform).cloned().ok_or_else(PageError::not_found)?;
     let (Some(door), Some(live)) = (bridge.sign_in(), bridge.live()) else { return Err(PageError::not_found()) };
@@ -123,10 +153,18 @@ async fn get_return(visit: Visit, platform: Path<String>, query: Query<BTreeMap<
     };
     let (grant, profile) = match granted {
         Ok(granted) => granted,
-        Err(error) => return failed(visit, StatusCode::BAD_GATEWAY, said(visit, platform, error)?),
+        Err(error) => return failed(visit, StatusCode::BAD_GATEWAY, purpose, said(visit, platform, error)?),
     };
+    match purpose {
+        Purpose::Likes => connect(visit, &grant, profile).await,
+        Purpose::Claim => claim_sign_in::ask(visit, &grant, &profile).await,
+    }
+}
+
+async fn connect(visit: &Visit, grant: &Grant, profile: Profile) -> PageResult {
+    let patron = visit.patron()?.id;
     // Stored before the connection, which may be read at once.
-    credentials::keep(&visit.state, &profile.id, &grant).await?;
+    credentials::keep(&visit.state, &profile.id, grant, Purpose::Likes).await?;
     let token = hex::encode(auth::random_bytes::<16>());
     let (account, handle, now) = (profile.id, profile.handle, visit.now);
     visit

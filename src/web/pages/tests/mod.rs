@@ -1,8 +1,11 @@
 //! The pages, asked as a browser asks: cookies, forms with their proofs, and nothing that a browser could not do.
 
+mod claim_sign_in;
 mod consent;
+mod doors;
 mod finding;
 mod forms;
+mod platform_sign_in;
 mod shown;
 mod signing_in;
 
@@ -53,8 +56,12 @@ impl Site {
     }
 
     pub async fn on(port: u16, more: &[(&str, &str)]) -> Site {
+        Site::beside(sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap(), port, more).await
+    }
+
+    /// A site beside platforms that run already.
+    pub async fn beside(github: Sandbox, port: u16, more: &[(&str, &str)]) -> Site {
         let directory = tempfile::tempdir().unwrap();
-        let github = sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let api = github.base_url(Platform::GitHub);
         let domain = format!("localhost:{port}");
         let data = directory.path().display().to_string();

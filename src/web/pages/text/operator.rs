@@ -98,13 +98,13 @@ catalogue! {
     admin_claim_checks: "Claims that instances announced", "Revendications annoncées par des instances";
     admin_no_claim_checks: "No instance has announced a claim yet.", "Aucune instance n’a encore annoncé de revendication.";
     admin_claims: "Disputed claims", "Revendications contestées";
-    admin_claims_text: "Nobody is paid for these accounts: shares wait, with their expiry. Disputed: the profile shows two addresses, and all but one must leave it. Proof gone: the address must come back. Every profile is read again each day, and at once by “fedflattr claim check”.",
-        "Personne n’est payé pour ces comptes : les parts attendent, avec leur échéance. Contesté : le profil affiche deux adresses, une seule doit y rester. Preuve disparue : l’adresse doit revenir. Chaque profil est relu chaque jour, et aussitôt par « fedflattr claim check ».";
+    admin_claims_text: "Nobody is paid for these accounts: shares wait, with their expiry. Disputed: two claimants have a proof. All but one address must leave the profile; a sign-in ends when it is taken back, or when the owner signs in again. Proof gone: the address must come back, or the owner sign in again. Every profile is read again each day, and at once by “fedflattr claim check”.",
+        "Personne n’est payé pour ces comptes : les parts attendent, avec leur échéance. Contesté : deux personnes ont une preuve. Une seule adresse doit rester dans le profil ; une connexion prend fin quand elle est retirée, ou quand le propriétaire se connecte à nouveau. Preuve disparue : l’adresse doit revenir, ou le propriétaire se connecter à nouveau. Chaque profil est relu chaque jour, et aussitôt par « fedflattr claim check ».";
     admin_claims_none: "No claim is disputed, and every proof is where it was.",
         "Aucune revendication n’est contestée, et chaque preuve est à sa place.";
     admin_claim_disputed: "disputed", "contestée";
     admin_claim_lost: "proof gone", "preuve disparue";
-    admin_claim_address: "Address in the profile", "Adresse dans le profil";
+    admin_claim_address: "Proof", "Preuve";
     admin_claimed_by: "Claimed by", "Revendiqué par";
     admin_rail: "Rail", "Système de paiement";
 }

@@ -129,8 +129,8 @@ catalogue! {
     look_up_off(platform): "The bridge to {platform} is switched off.", "Le pont vers {platform} est désactivé.";
 
     claim_title: "Claim an account", "Revendiquer un compte";
-    claim_text: "Prove that an account on a platform is yours: put an address that we give you into its public profile. Then flattrs for it are yours.",
-        "Prouvez qu’un compte sur une plateforme est le vôtre : mettez dans son profil public une adresse que nous vous donnons. Les flattrs pour ce compte vous reviennent alors.";
+    claim_text: "Prove that an account on a platform is yours: sign in there, or put an address that we give you into its public profile. Then flattrs for it are yours.",
+        "Prouvez qu’un compte sur une plateforme est le vôtre : connectez-vous là-bas, ou mettez dans son profil public une adresse que nous vous donnons. Les flattrs pour ce compte vous reviennent alors.";
     claim_begin: "Begin", "Commencer";
     claim_list: "Your claims", "Vos revendications";
     claim_none: "You have not claimed an account yet.", "Vous n’avez pas encore revendiqué de compte.";
@@ -197,10 +197,10 @@ catalogue! {
         "{available} sont disponibles ; les paiements commencent à {minimum}. Le reste attend et n’est pas perdu.";
     payout_unproved_age(account): "{account} could not be looked at for 7 days, so what you earned with it cannot leave yet. It is looked at again by itself; the operator can also confirm it.",
         "{account} n’a pas pu être consulté depuis 7 jours : ce que vous avez gagné avec ce compte ne peut pas encore partir. Il est relu automatiquement ; l’opérateur peut aussi le confirmer.";
-    payout_unproved_disputed(account): "The profile of {account} shows the addresses of two claims. Remove one of them; until then nothing leaves.",
-        "Le profil de {account} affiche les adresses de deux revendications. Retirez-en une ; d’ici là, rien ne part.";
-    payout_unproved_lost(account): "The profile of {account} does not show the address of your claim any more. Put it back, or ask the operator to confirm what you have earned. It stays yours.",
-        "Le profil de {account} n’affiche plus l’adresse de votre revendication. Remettez-la, ou demandez à l’opérateur de confirmer ce que vous avez gagné. Cela reste à vous.";
+    payout_unproved_disputed(account): "{account} is proved by two claims. See your claims for how it ends; until then nothing leaves.",
+        "{account} est prouvé par deux revendications. Vos revendications disent comment en sortir ; d’ici là, rien ne part.";
+    payout_unproved_lost(account): "{account} is not proved to be yours any more. Put the address back into the profile or sign in there again, or ask the operator to confirm what you have earned. It stays yours.",
+        "Il n’est plus prouvé que {account} est à vous. Remettez l’adresse dans le profil ou connectez-vous à nouveau là-bas, ou demandez à l’opérateur de confirmer ce que vous avez gagné. Cela reste à vous.";
     payout_no_rail: "This instance has no bank connected yet, so nothing can be paid out at the moment. Your money stays available.",
         "Cette instance n’a pas encore de banque connectée : rien ne peut être payé pour le moment. Votre argent reste disponible.";
 

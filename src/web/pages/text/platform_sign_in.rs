@@ -11,11 +11,11 @@ catalogue! {
     platform_sign_in_back: "Back to your connections", "Retour à vos connexions";
     platform_sign_in_failed: "Not signed in", "Connexion impossible";
     platform_sign_in_denied(label):
-        "{label} says that you did not allow it. Nothing was connected.",
-        "{label} indique que vous n’avez pas donné votre accord. Rien n’a été connecté.";
+        "{label} says that you did not allow it. Nothing was changed.",
+        "{label} indique que vous n’avez pas donné votre accord. Rien n’a été modifié.";
     platform_sign_in_over:
-        "This sign-in has ended, or was begun in another browser. Begin again from your connections.",
-        "Cette connexion est terminée, ou a été commencée dans un autre navigateur. Recommencez depuis vos connexions.";
+        "This sign-in has ended, or was begun in another browser. Begin again.",
+        "Cette connexion est terminée, ou a été commencée dans un autre navigateur. Recommencez.";
     connections_doors: "Sign in there", "Se connecter là-bas";
     connections_doors_text:
         "The quickest proof that an account is yours, and the only way to likes that a platform shows to nobody else.",

@@ -156,6 +156,7 @@ impl Text {
             "failed" => self.pick("failed", "échoué"),
             "quarantined" => self.pick("set aside: not understood", "mise à part : pas comprise"),
             "verified" => self.pick("proved", "prouvée"),
+            "untrusted" => self.claim_check_untrusted(),
             other => other.to_owned(),
         }
     }
