@@ -3,6 +3,9 @@
 //! Owns the rule that the stable id decides: a rename changes the handle of the same actor. A post that is new is told to
 //! the followers of its author's actor.
 
+use std::collections::HashMap;
+
+use crate::domain::id::{ActorId, IdentityId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::time::Timestamp;
 use crate::flows::{Instance, register};
@@ -60,7 +63,7 @@ pub fn identity(
             identity.actor_id = Some(actor.0);
         }
         Some(actor) => {
-            let actor = crate::domain::id::ActorId(actor);
+            let actor = ActorId(actor);
             let known = people::actor(tx, actor)?.ok_or_else(|| storage::Error::corrupt("actor", actor))?;
             if known.username != username || known.display_name != seen.display_name {
                 people::rename_actor(tx, actor, &username, &seen.display_name, &known.summary)?;
@@ -85,11 +88,81 @@ pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -
     };
     let (object, is_new) = identities::save_object(tx, &seen, now)?;
     if let Some(actor) = owner.and_then(|owner| owner.actor_id).filter(|_| is_new)
-        && inbox::count_followers(tx, crate::domain::id::ActorId(actor))? > 0
+        && inbox::count_followers(tx, ActorId(actor))? > 0
     {
         outbox::push_event(tx, "create", &object.id.to_string(), now)?;
     }
     Ok(object)
+}
+
+/// Stores what a platform says of many posts, as [`post`] does for one, in few statements.
+///
+/// - `seen`: no post may stand there twice.
+/// - returns: the id of each, in the same order.
+pub fn posts(
+    tx: &mut Tx,
+    instance: &Instance,
+    seen: &[&SeenPost],
+    now: Timestamp,
+) -> Result<Vec<ObjectId>, storage::Error> {
+    let mut authors: HashMap<&ExternalId, Author> = HashMap::new();
+    let mut ids = vec![None; seen.len()];
+    let (mut places, mut plain) = (Vec::with_capacity(seen.len()), Vec::with_capacity(seen.len()));
+    for (place, seen) in seen.iter().enumerate() {
+        let owner = match &seen.owner {
+            None => None,
+            Some(said) => {
+                // Said once more in the same words, it changes nothing.
+                let known = authors.get(&said.external_id).filter(|known| known.said == said);
+                let author = match known {
+                    Some(known) => known.clone(),
+                    None => author(tx, instance, said, now)?,
+                };
+                let (owner, is_followed) = (author.identity, author.is_followed);
+                authors.insert(&said.external_id, author);
+                if is_followed {
+                    ids[place] = Some(post(tx, instance, seen, now)?.id);
+                    continue;
+                }
+                Some(owner)
+            }
+        };
+        places.push(place);
+        plain.push(SeenObject {
+            object: seen.object.clone(),
+            owner,
+            title: seen.title.clone(),
+            url: seen.url.clone(),
+            published_at: seen.published_at,
+        });
+    }
+    for (place, id) in places.into_iter().zip(identities::save_objects(tx, &plain, now)?) {
+        ids[place] = Some(id);
+    }
+    Ok(ids.into_iter().map(|id| id.expect("each was saved, by itself or with the others")).collect())
+}
+
+/// Who wrote some of the posts, and what was said of them.
+#[derive(Clone)]
+struct Author<'a> {
+    said: &'a SeenIdentity,
+    identity: IdentityId,
+    /// Somebody wants to know of new posts, which are stored one by one then.
+    is_followed: bool,
+}
+
+fn author<'a>(
+    tx: &mut Tx,
+    instance: &Instance,
+    said: &'a SeenIdentity,
+    now: Timestamp,
+) -> Result<Author<'a>, storage::Error> {
+    let identity = identity(tx, instance, said, now)?;
+    let is_followed = match identity.actor_id {
+        Some(actor) => inbox::count_followers(tx, ActorId(actor))? > 0,
+        None => false,
+    };
+    Ok(Author { said, identity: identity.id, is_followed })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 mod bridges;
 mod calendar;
 pub(crate) mod channels;
-mod imports;
+pub mod imports;
 mod rails;
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub use bridges::{
     Checked, LookUpError, Turn, check_account, check_before_payout, check_claim, check_identity, credentials, find,
     look_up, note_post, read_due, read_likes,
 };
-pub use imports::{ImportFailure, Imported, import};
+pub use imports::{ImportFailure, import};
 
 /// A failure of one kind of work; the others go on, and it is tried again in the next round.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,8 @@ pub struct Backlog {
     pub calendar: bool,
     /// Accounts and claims that are due to be looked at on platforms.
     pub platforms: i64,
+    /// Files and lists that are waiting or being read.
+    pub imports: i64,
     /// Channels whose copy at the peer is due to be read.
     pub channels: i64,
     /// Payments to bring out, and rails to read.
@@ -75,6 +77,7 @@ pub async fn run(federation: Federation) {
         every(&federation, "calendar", |federation| async move { calendar::step(&federation).await }),
         every(&federation, "channels", |federation| async move { channels::step(&federation).await }),
         every(&federation, "rails", |federation| async move { rails::step(&federation).await }),
+        every(&federation, "imports", |federation| async move { imports::step(&federation).await }),
         every(&federation, "bridges", |federation| async move { bridges::step(&federation).await }),
     );
 }
@@ -118,6 +121,7 @@ pub async fn backlog(node: &Node) -> Result<Backlog, JobError> {
                 deliveries: storage::outbox::count_due(tx, now)?,
                 calendar: false,
                 platforms: 0,
+                imports: 0,
                 channels: 0,
                 rails: 0,
             })
@@ -125,6 +129,7 @@ pub async fn backlog(node: &Node) -> Result<Backlog, JobError> {
         .await?;
     backlog.calendar = calendar::is_due(node).await?;
     backlog.platforms = bridges::count_due(node).await?;
+    backlog.imports = imports::count_due(node).await?;
     backlog.channels = channels::count_due(node).await?;
     backlog.rails = rails::count_due(node).await?;
     Ok(backlog)
