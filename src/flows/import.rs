@@ -82,7 +82,9 @@ impl Owner {
 /// Whether a connected account goes by this name, or by this number.
 fn is_named(row: &Connection, name: &str) -> bool {
     let name = name.trim_start_matches('@');
-    row.account == name || row.account == by_handle(name) || row.handle.trim_start_matches('@').eq_ignore_ascii_case(name)
+    row.account == name
+        || row.account == by_handle(name)
+        || row.handle.trim_start_matches('@').eq_ignore_ascii_case(name)
 }
 
 /// Some platforms put no number into a person's file. A source of likes may be known by its handle; a creator never is.

@@ -3,9 +3,7 @@
 //! Owns the rule that the stable id decides: a rename changes the handle of the same actor. A post that is new is told to
 //! the followers of its author's actor.
 
-use std::collections::HashMap;
-
-use crate::domain::id::{ActorId, IdentityId, ObjectId};
+use crate::domain::id::{ActorId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::time::Timestamp;
 use crate::flows::{Instance, register};
@@ -95,7 +93,8 @@ pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -
     Ok(object)
 }
 
-/// Stores what a platform says of many posts, as [`post`] does for one, in few statements.
+/// Stores what a platform says of many posts, as [`post`] does for one. Those whose author it does not name, as files do
+/// not, are stored in few statements: they make nobody known, and nobody waits for them.
 ///
 /// - `seen`: no post may stand there twice.
 /// - returns: the id of each, in the same order.
@@ -105,32 +104,17 @@ pub fn posts(
     seen: &[&SeenPost],
     now: Timestamp,
 ) -> Result<Vec<ObjectId>, storage::Error> {
-    let mut authors: HashMap<&ExternalId, Author> = HashMap::new();
     let mut ids = vec![None; seen.len()];
-    let (mut places, mut plain) = (Vec::with_capacity(seen.len()), Vec::with_capacity(seen.len()));
+    let (mut places, mut plain) = (Vec::new(), Vec::new());
     for (place, seen) in seen.iter().enumerate() {
-        let owner = match &seen.owner {
-            None => None,
-            Some(said) => {
-                // Said once more in the same words, it changes nothing.
-                let known = authors.get(&said.external_id).filter(|known| known.said == said);
-                let author = match known {
-                    Some(known) => known.clone(),
-                    None => author(tx, instance, said, now)?,
-                };
-                let (owner, is_followed) = (author.identity, author.is_followed);
-                authors.insert(&said.external_id, author);
-                if is_followed {
-                    ids[place] = Some(post(tx, instance, seen, now)?.id);
-                    continue;
-                }
-                Some(owner)
-            }
-        };
+        if seen.owner.is_some() {
+            ids[place] = Some(post(tx, instance, seen, now)?.id);
+            continue;
+        }
         places.push(place);
         plain.push(SeenObject {
             object: seen.object.clone(),
-            owner,
+            owner: None,
             title: seen.title.clone(),
             url: seen.url.clone(),
             published_at: seen.published_at,
@@ -140,29 +124,6 @@ pub fn posts(
         ids[place] = Some(id);
     }
     Ok(ids.into_iter().map(|id| id.expect("each was saved, by itself or with the others")).collect())
-}
-
-/// Who wrote some of the posts, and what was said of them.
-#[derive(Clone)]
-struct Author<'a> {
-    said: &'a SeenIdentity,
-    identity: IdentityId,
-    /// Somebody wants to know of new posts, which are stored one by one then.
-    is_followed: bool,
-}
-
-fn author<'a>(
-    tx: &mut Tx,
-    instance: &Instance,
-    said: &'a SeenIdentity,
-    now: Timestamp,
-) -> Result<Author<'a>, storage::Error> {
-    let identity = identity(tx, instance, said, now)?;
-    let is_followed = match identity.actor_id {
-        Some(actor) => inbox::count_followers(tx, ActorId(actor))? > 0,
-        None => false,
-    };
-    Ok(Author { said, identity: identity.id, is_followed })
 }
 
 #[cfg(test)]

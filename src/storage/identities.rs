@@ -36,7 +36,7 @@ impl Identity {
 }
 
 /// What a platform says of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SeenIdentity {
     pub external_id: ExternalId,
     pub handle: String,

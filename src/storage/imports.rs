@@ -119,8 +119,7 @@ pub fn imports_of(tx: &mut Tx, patron: PatronId, limit: i64) -> Result<Vec<Impor
 }
 
 pub fn is_any_waiting(tx: &mut Tx) -> Result<bool> {
-    let waiting: i64 =
-        both!(tx, |db| imports::table.filter(imports::state.eq("waiting")).count().get_result(db))?;
+    let waiting: i64 = both!(tx, |db| imports::table.filter(imports::state.eq("waiting")).count().get_result(db))?;
     Ok(waiting > 0)
 }
 
@@ -142,10 +141,7 @@ pub fn take_waiting(tx: &mut Tx, now: Timestamp) -> Result<Option<Import>> {
 
 /// Imports that are waiting or being read.
 pub fn count_under_way(tx: &mut Tx) -> Result<i64> {
-    Ok(both!(tx, |db| imports::table
-        .filter(imports::state.eq_any(["waiting", "running"]))
-        .count()
-        .get_result(db))?)
+    Ok(both!(tx, |db| imports::table.filter(imports::state.eq_any(["waiting", "running"])).count().get_result(db))?)
 }
 
 /// Lets an import wait that was interrupted, with what it has read.

@@ -14,6 +14,7 @@ mod close;
 mod disputes;
 mod divide;
 mod docs;
+mod imports;
 mod money;
 mod own_accounts;
 mod polling;

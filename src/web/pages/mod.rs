@@ -14,6 +14,7 @@ mod connections;
 mod creators;
 mod find;
 mod history;
+mod imports;
 mod me;
 pub mod page;
 pub mod people;
@@ -24,6 +25,7 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod upload;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -52,6 +54,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(me::routes)
         .configure(history::routes)
         .configure(connections::routes)
+        .configure(imports::routes)
         .configure(platform_sign_in::routes)
         .configure(claims::routes)
         .configure(revenue::routes)

@@ -2,6 +2,7 @@
 
 mod finding;
 mod forms;
+mod imports;
 mod shown;
 mod signing_in;
 

@@ -5,6 +5,7 @@
 
 mod find;
 mod format;
+mod imports;
 pub mod obligation;
 mod operator;
 mod patron;
