@@ -132,8 +132,10 @@ async fn ask(arguments: &Arguments, config: &Config, command: Command) -> anyhow
         Some(outcome) => outcome,
         None => {
             let node = Node::start(config.clone()).await?;
-            // Nobody else carries commands out: what another one left half done is over.
-            jobs::imports::give_up_commands(&node).await?;
+            if imports.is_some() {
+                // Nobody else carries commands out: what another one left half done is over.
+                jobs::imports::give_up_commands(&node).await?;
+            }
             let federation = library::federation(&node).await?;
             let said = progress(imports, |command| {
                 let federation = federation.clone();

@@ -3,6 +3,9 @@
 //! Owns that nothing of a file is kept before its form is believed, that no more is read than is allowed, and that the
 //! file name is a text to show, nothing else. The file lies in our own directory under a name of ours.
 
+use std::collections::HashSet;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
 use actix_multipart::{Field, Multipart};
 use actix_web::HttpRequest;
 use actix_web::web::Payload;
@@ -18,6 +21,30 @@ const FORM_BYTES_MAX: u64 = 64 * 1024;
 const FIELDS_MAX: usize = 20;
 /// Longest part of a file's name that is kept.
 const NAME_CHARS_MAX: usize = 200;
+
+/// Who is uploading at this moment, so that nobody fills the disk by many uploads at once.
+static UPLOADING: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+fn uploading() -> MutexGuard<'static, HashSet<String>> {
+    UPLOADING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The one upload of a login; another may begin when this is gone.
+struct Turn(String);
+
+impl Turn {
+    /// - `host`: of the instance, since a test may run several in one process.
+    fn take(host: &str, login: i64) -> Option<Turn> {
+        let key = format!("{host} {login}");
+        uploading().insert(key.clone()).then_some(Turn(key))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        uploading().remove(&self.0);
+    }
+}
 
 /// A form with a file that one of our own pages sent.
 pub struct Upload {
@@ -52,6 +79,9 @@ pub async fn read(
     payload: Payload,
 ) -> Result<Result<Upload, Refusal>, PageError> {
     let t = visit.text;
+    let Some(_turn) = Turn::take(&visit.state.instance.host, visit.signed_in()?.login.id.0) else {
+        return Ok(Err(Refusal::new(409, t.import_busy())));
+    };
     let limit = visit.state.config.server.upload_limit_bytes;
     let too_large = || Ok(Err(Refusal::new(413, t.upload_too_large(t.size(limit)))));
     let length = request.headers().get("content-length").and_then(|value| value.to_str().ok());
