@@ -1,7 +1,8 @@
 //! When it happens: the loops that drive an instance.
 //!
 //! Owns that every piece of work is found in the database, so that a restart continues where the process ended: inbox rows,
-//! outbox events, deliveries, the calendar, channels, rails and bridges. One round does what is due and says whether it did anything.
+//! outbox events, deliveries, the calendar, channels, rails, bridges and imports. One round does what is due and says whether it
+//! did anything.
 
 mod bridges;
 mod calendar;

@@ -20,8 +20,9 @@ use crate::domain::id::PatronId;
 use crate::domain::identity::Platform;
 use crate::federation::Node;
 use crate::flows::import::{self, Brought, ImportError, Part};
+use crate::storage;
 use crate::storage::imports::{self, Counted, Import};
-use crate::storage::{self};
+use crate::vault::random_bytes;
 
 pub use self::store::{Incoming, Stored};
 
@@ -59,7 +60,7 @@ impl ImportFailure {
 
 /// The name under which the next brought file is kept.
 pub fn new_name() -> String {
-    hex::encode(random_bytes())
+    hex::encode(random_bytes::<16>())
 }
 
 /// Takes a file that a patron uploaded: it is looked at, and waits to be read.
@@ -170,7 +171,7 @@ async fn accept(
         stored_as,
         refused,
     };
-    let (token, now) = (hex::encode(random_bytes()), node.now());
+    let (token, now) = (hex::encode(random_bytes::<16>()), node.now());
     Ok(node.write(move |tx| import::begin(tx, &brought, &token, now)).await?)
 }
 
@@ -299,12 +300,6 @@ pub async fn give_up_commands(node: &Node) -> Result<(), JobError> {
         Ok::<_, storage::Error>(())
     });
     Ok(ended.await?)
-}
-
-fn random_bytes() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
-    bytes
 }
 
 /// Imports that are waiting or being read.
