@@ -150,8 +150,12 @@ fn account_of(tx: &mut Tx, brought: &Brought, token: &str, now: Timestamp) -> Re
         return Ok(connected.remove(place));
     }
     if !connected.is_empty() {
-        let connected = connected.into_iter().map(|row| row.handle).collect::<Vec<_>>().join(", ");
-        return Err(ImportError::OtherOwner { found: found.to_owned(), connected });
+        // Two accounts of one name, since handles move, are told apart by their numbers.
+        let is_same_name = connected.iter().any(|row| is_named(row, found));
+        let number = owner.id.as_ref().filter(|_| is_same_name).map(ExternalId::account);
+        let name = |row: Connection| if number.is_some() { row.account } else { row.handle };
+        let connected = connected.into_iter().map(name).collect::<Vec<_>>().join(", ");
+        return Err(ImportError::OtherOwner { found: number.unwrap_or(found).to_owned(), connected });
     }
     let account = match &owner.id {
         Some(id) => id.clone(),

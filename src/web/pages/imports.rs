@@ -75,9 +75,9 @@ enum Asked<'a> {
 
 async fn imports_page(visit: &Visit, status: u16, asked: Asked<'_>) -> PageResult {
     let patron = visit.patron()?.id;
-    let queries =
-        move |tx: &mut _| Ok((connections::connections_of(tx, patron)?, imports::imports_of(tx, patron, SHOWN_MAX)?));
-    let (connected, brought) = visit.read(queries).await?;
+    let (connected, brought) = visit
+        .read(move |tx| Ok((connections::connections_of(tx, patron)?, imports::imports_of(tx, patron, SHOWN_MAX)?)))
+        .await?;
     let t = visit.text;
     let (file_error, list_error, refused, typed, chosen) = match asked {
         Asked::Nothing => (None, None, Vec::new(), "", ""),
