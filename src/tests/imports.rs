@@ -356,9 +356,8 @@ async fn each_of_two_accounts_gets_its_own_file_and_one_without_a_name_asks_whic
     assert_eq!(counts(&counted), (1, 1, 0));
     let refused = stage.import_as(TWITTER, "like.js", &bare, Some("ida")).await.unwrap_err().to_string();
     assert!(refused.contains("no account `ida` is connected there; connected: nils, Nils_Photos"), "{refused}");
-    let of = move |connection: i64| {
-        stage.node.db.read(move |tx| connections::likes_not_seen_since(tx, connection, i64::MAX))
-    };
+    let db = stage.node.db.clone();
+    let of = |connection: i64| db.read(move |tx| connections::likes_not_seen_since(tx, connection, i64::MAX));
     assert_eq!((of(first.id).await.unwrap().len(), of(second.id).await.unwrap().len()), (2, 3));
 }
 
