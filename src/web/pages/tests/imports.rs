@@ -226,3 +226,32 @@ async fn a_list_is_pasted_and_lines_that_name_nothing_are_shown_with_their_reaso
     let reply = browser.post(&app, "/me/import/list", &[("account", &other.to_string()), ("list", mixed)]).await;
     assert_eq!(reply.status, StatusCode::NOT_FOUND, "the account of another patron");
 }
+
+#[actix_web::test]
+async fn an_address_without_an_id_is_asked_of_the_platform_and_left_out_when_it_is_not_known_there() {
+    let site = small().await;
+    let ana = site.patron("ana", false, site.node.now()).await;
+    let repository = {
+        let world = &mut *site.github.world();
+        world.add_user(Platform::GitHub, "mira");
+        world.add_post(Platform::GitHub, "mira", "maps").unwrap().id.clone()
+    };
+    connect(&site, ana, Platform::GitHub, "7", "ana").await;
+    let app = app!(site);
+    let browser = Browser::signed_in(&app, "ana").await;
+    let page = browser.get(&app, "/me/import").await;
+    let own = page.body.split("<select id=\"account\"").nth(1).unwrap().split("value=\"").nth(1).unwrap();
+    let own = own.split('"').next().unwrap().to_owned();
+    let list = "https://github.com/mira/maps\nhttps://github.com/mira/nothing-of-this-name\n";
+    let reply = browser.post(&app, "/me/import/list", &[("account", &own), ("list", list)]).await;
+    assert!(step(&site.node).await.unwrap());
+    let page = browser.get(&app, reply.location()).await;
+    page.shows("2 likes read: 1 from before, 0 new.");
+    page.shows("<dt>Addresses that could not be looked up</dt><dd>1</dd>");
+    let object = ObjectRef::new(Platform::GitHub, &repository).unwrap();
+    let stored = site.node.db.read(move |tx| storage::identities::object_by_ref(tx, &object)).await.unwrap();
+    assert!(stored.unwrap().owner_id.is_some(), "the platform says whose it is");
+    let connection =
+        site.node.db.read(move |tx| storage::connections::connections_of(tx, ana)).await.unwrap().remove(0);
+    assert_eq!(connection.baseline_at, None, "what the platform lists is the baseline, not what a person remembers");
+}
