@@ -108,6 +108,18 @@ impl<R: Read + Seek> Archive<R> {
         Ok(Archive { source: Source::Zip(Box::new(zip)), limits, left })
     }
 
+    /// A file that is no archive, whatever it begins with.
+    pub fn bare(input: R, name: &str, limits: Limits) -> Archive<R> {
+        Archive { source: Source::Bare { name: name.to_owned(), input }, limits, left: limits.total_bytes_max }
+    }
+
+    /// Whether there are likes to be read, without reading them.
+    ///
+    /// - errors: [`Error::Unsupported`] with advice when they are there in a form that cannot be read.
+    pub fn check(&self, export: &dyn ExportFile) -> Result<(), Error> {
+        if self.members(export, Member::Likes)?.is_empty() { Err(self.advice(export)?) } else { Ok(()) }
+    }
+
     /// Whose file it is, from every member that tells.
     ///
     /// - errors: when two members name different accounts.
@@ -134,10 +146,8 @@ impl<R: Read + Seek> Archive<R> {
         export: &dyn ExportFile,
         take: &mut dyn FnMut(Result<LikeItem, Error>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
+        self.check(export)?;
         let paths = self.members(export, Member::Likes)?;
-        if paths.is_empty() {
-            return Err(self.advice(export)?);
-        }
         let mut is_stopped = false;
         for path in paths {
             let mut watched = |item| {

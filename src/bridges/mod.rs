@@ -28,6 +28,7 @@ pub mod instagram;
 pub mod listing;
 pub mod oauth1;
 pub mod oauth2;
+pub mod pasted;
 pub mod reference;
 pub mod sign_in;
 pub mod soundcloud;

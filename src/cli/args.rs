@@ -182,6 +182,13 @@ pub enum BridgeVerb {
         name: String,
         platform: String,
         file: PathBuf,
+        /// Which of the patron's accounts, by handle or number, where the file does not say whose it is.
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// What a patron has imported, and how far.
+    Imports {
+        name: String,
     },
     /// Looks an account up on its platform.
     Look {
@@ -299,11 +306,12 @@ impl Verb {
             Verb::User { verb: UserVerb::Password { name } } => Command::UserPassword { name },
             Verb::User { verb: UserVerb::Budget { name, amount } } => Command::BudgetSet { name, budget: amount },
             Verb::Bridge { verb: BridgeVerb::List } => Command::BridgeList,
-            Verb::Bridge { verb: BridgeVerb::Import { name, platform, file } } => {
+            Verb::Bridge { verb: BridgeVerb::Import { name, platform, file, account } } => {
                 // The serving process stands in another directory.
                 let path = std::path::absolute(&file).unwrap_or(file);
-                Command::BridgeImport { name, platform, path }
+                Command::BridgeImport { name, platform, path, account }
             }
+            Verb::Bridge { verb: BridgeVerb::Imports { name } } => Command::BridgeImports { name },
             Verb::Bridge { verb: BridgeVerb::Connect { name, platform, handle, trusted } } => {
                 Command::BridgeConnect { name, platform, handle, is_trusted: trusted }
             }

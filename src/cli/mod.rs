@@ -10,20 +10,26 @@ mod init;
 mod serve;
 pub mod stage;
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 
 use crate::config::{Config, Loaded, environment};
-use crate::console::{Answer, Command, execute, socket};
+use crate::console::{Answer, Command, Refused, execute, socket};
 use crate::federation::{Node, library, node};
 use crate::flows::audit::{self, NotedHead};
+use crate::jobs;
 pub use args::Arguments;
 use args::{ConfigVerb, LedgerVerb, Verb};
+
+/// How often a long command says how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// Parses the command line and carries it out.
 pub fn main() -> ExitCode {
@@ -109,19 +115,60 @@ fn load(arguments: &Arguments) -> anyhow::Result<Loaded> {
 /// Hands a command to the serving process, or carries it out here when none serves.
 async fn ask(arguments: &Arguments, config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     let path = socket::path(&config.server.data_dir);
-    let answered = socket::call(&path, &command).await.context("the control socket does not answer")?;
+    let imports = match &command {
+        Command::BridgeImport { name, .. } => Some(Command::BridgeImports { name: name.clone() }),
+        _ => None,
+    };
+    let call = async { socket::call(&path, &command).await.context("the control socket does not answer") };
+    let said = progress(imports.clone(), |command| {
+        let path = path.clone();
+        async move { socket::call(&path, &command).await.ok().flatten() }
+    });
+    let answered = tokio::select! {
+        answered = call => answered?,
+        never = said => match never {},
+    };
     let outcome = match answered {
         Some(outcome) => outcome,
         None => {
             let node = Node::start(config.clone()).await?;
+            if imports.is_some() {
+                // Nobody else carries commands out: what another one left half done is over.
+                jobs::imports::give_up_commands(&node).await?;
+            }
             let federation = library::federation(&node).await?;
-            execute(&federation, command).await
+            let said = progress(imports, |command| {
+                let federation = federation.clone();
+                async move { Some(execute(&federation, command).await) }
+            });
+            tokio::select! {
+                outcome = execute(&federation, command) => outcome,
+                never = said => match never {},
+            }
         }
     };
     show(arguments, outcome)
 }
 
-fn show(arguments: &Arguments, outcome: Result<Answer, crate::console::Refused>) -> anyhow::Result<ExitCode> {
+/// Says now and then how far an import is, for as long as somebody waits for it.
+///
+/// - `imports`: the command that tells of imports, the newest first; without one nothing is said.
+async fn progress<A>(imports: Option<Command>, ask: impl Fn(Command) -> A) -> Infallible
+where
+    A: Future<Output = Option<Result<Answer, Refused>>>,
+{
+    let Some(command) = imports else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(PROGRESS_EVERY).await;
+        let Some(Ok(answer)) = ask(command.clone()).await else { continue };
+        let newest = &answer.data[0];
+        if newest["state"] == "running" {
+            eprintln!("{} likes so far", newest["likes"]);
+        }
+    }
+}
+
+fn show(arguments: &Arguments, outcome: Result<Answer, Refused>) -> anyhow::Result<ExitCode> {
     match outcome {
         Ok(answer) if arguments.json => print(&serde_json::to_string_pretty(&answer.data)?)?,
         Ok(answer) => print(&answer.text)?,

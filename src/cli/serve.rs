@@ -19,6 +19,7 @@ const WEB_WORKERS: usize = 2;
 pub async fn run(config: Config) -> anyhow::Result<()> {
     start_log(&config);
     let node = Node::start(config.clone()).await?;
+    jobs::imports::recover(&node).await?;
     let federation = library::federation(&node).await?;
     let address = SocketAddr::new(config.server.bind, config.server.port);
     let body_limit = usize::try_from(config.server.body_limit_bytes).context("server.body_limit_bytes")?;

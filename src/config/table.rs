@@ -34,6 +34,8 @@ settings! {
         data_dir: PathBuf = "./data";
         /// The largest request body that is read, in bytes.
         body_limit_bytes: u64 = 262144, within 1024..=67108864;
+        /// The largest export file that a patron may upload, in bytes.
+        upload_limit_bytes: u64 = 2147483648, within 1048576..=1099511627776;
         /// Networks of the reverse proxies whose X-Forwarded-For is believed. Empty: nobody's is.
         trusted_proxies: Vec<IpNet> = [];
     }

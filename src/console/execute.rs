@@ -32,7 +32,10 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
             platforms::bridge_connect(node, &name, &platform, &handle, is_trusted).await
         }
         Command::BridgeDisconnect { name, platform } => platforms::bridge_disconnect(node, &name, &platform).await,
-        Command::BridgeImport { name, platform, path } => platforms::bridge_import(node, &name, &platform, &path).await,
+        Command::BridgeImport { name, platform, path, account } => {
+            platforms::bridge_import(node, &name, &platform, &path, account).await
+        }
+        Command::BridgeImports { name } => platforms::bridge_imports(node, &name).await,
         Command::BridgeList => platforms::bridge_list(node).await,
         Command::BridgeLookUp { platform, handle } => {
             let (profile, identity) =

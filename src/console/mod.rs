@@ -58,6 +58,13 @@ pub enum Command {
         name: String,
         platform: String,
         path: std::path::PathBuf,
+        /// Which of the patron's accounts, where the file does not say it.
+        #[serde(default)]
+        account: Option<String>,
+    },
+    /// What a patron has imported, and how far.
+    BridgeImports {
+        name: String,
     },
     /// Looks an account up on its platform, which makes its bridged actor.
     BridgeLookUp {

@@ -16,6 +16,7 @@ use crate::flows::flattr;
 use crate::flows::flattr::PatronLike;
 use crate::flows::prove_account::{self, Standing};
 use crate::jobs;
+use crate::storage::imports::{self, Counted};
 use crate::storage::{connections, identities};
 use crate::web::auth;
 
@@ -90,18 +91,21 @@ pub async fn bridge_disconnect(node: &Node, name: &str, platform: &str) -> Resul
 }
 
 /// Reads an export file of a platform into a patron's likes.
-pub async fn bridge_import(node: &Node, name: &str, platform: &str, path: &std::path::Path) -> Result<Answer, Refused> {
+pub async fn bridge_import(
+    node: &Node,
+    name: &str,
+    platform: &str,
+    path: &std::path::Path,
+    account: Option<String>,
+) -> Result<Answer, Refused> {
     let patron = patron(node, name).await?;
     let platform: Platform = parse(platform)?;
-    let progress = |so_far: &jobs::Imported| {
+    let progress = |so_far: &Counted| {
         tracing::info!(platform = %platform, "importing the likes of {name} on {platform}: {} so far", so_far.likes);
     };
-    let imported = jobs::import(node, patron.id, platform, path, progress).await.map_err(refuse)?;
-    let jobs::Imported { likes, unreadable, unresolved, changed } = imported;
-    let mut text = format!(
-        "{likes} likes read: {} new flattrs, {} from before, the others known",
-        changed.flattrs, changed.baseline
-    );
+    let counted = jobs::import(node, patron.id, platform, account, path, progress).await.map_err(refuse)?;
+    let Counted { likes, unreadable, unresolved, flattrs, baseline } = counted;
+    let mut text = format!("{likes} likes read: {flattrs} new flattrs, {baseline} from before, the others known");
     if unreadable > 0 {
         text.push_str(&format!("; {unreadable} items could not be understood"));
     }
@@ -109,9 +113,36 @@ pub async fn bridge_import(node: &Node, name: &str, platform: &str, path: &std::
         text.push_str(&format!("; {unresolved} addresses could not be looked up: connect the bridge and import again"));
     }
     let data = json!({
-        "likes": likes, "unreadable": unreadable, "unresolved": unresolved, "flattrs": changed.flattrs, "baseline": changed.baseline,
+        "likes": likes, "unreadable": unreadable, "unresolved": unresolved, "flattrs": flattrs, "baseline": baseline,
     });
     Ok(Answer::new(text, data))
+}
+
+/// What a patron has imported, the newest first.
+pub async fn bridge_imports(node: &Node, name: &str) -> Result<Answer, Refused> {
+    let patron = patron(node, name).await?;
+    let rows = node.db.read(move |tx| imports::imports_of(tx, patron.id, 50)).await.map_err(refuse)?;
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let begun = Timestamp::from_micros(row.created_at).floor_to_second().to_string();
+            let counts = [row.likes, row.flattrs, row.baseline].map(|count| count.to_string());
+            let [likes, flattrs, baseline] = counts;
+            let (state, error) = (row.state.clone(), row.error.clone().unwrap_or_default());
+            vec![begun, row.platform.clone(), row.file_name.clone(), state, likes, flattrs, baseline, error]
+        })
+        .collect();
+    let data: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "platform": row.platform, "state": row.state, "likes": row.likes, "flattrs": row.flattrs,
+                "baseline": row.baseline, "unreadable": row.unreadable, "unresolved": row.unresolved, "error": row.error,
+            })
+        })
+        .collect();
+    let head = ["begun", "platform", "file", "state", "likes", "new", "from before", "error"];
+    Ok(Answer::new(table(&head, &cells), Value::Array(data)))
 }
 
 pub async fn bridge_list(node: &Node) -> Result<Answer, Refused> {

@@ -7,6 +7,7 @@
 //!
 //! What is read is the business of `jobs::bridges`; this flow is given pages.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::domain::flattr::{Source, Standing};
@@ -15,7 +16,7 @@ use crate::domain::time::{Month, Timestamp};
 use crate::flows::Instance;
 use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
 use crate::flows::notice::{self, SeenPost};
-use crate::storage::connections::{self, Connection, ConnectionLike, Pass};
+use crate::storage::connections::{self, Connection, ConnectionLike, ListedLike, Pass};
 use crate::storage::{self, Tx, flow_error};
 
 /// The whole listing is read at least this often.
@@ -168,12 +169,10 @@ pub fn apply(
     let kind = PassKind::of(&pass)?;
     let mut changed = Changed::default();
     let mut newest = connection.newest_like_at.map(Timestamp::from_micros);
-    let mut is_known = !page.likes.is_empty();
-    for (post, liked_at) in &page.likes {
-        newest = newest.max(*liked_at);
-        let item = Item { post, liked_at: *liked_at, source: Source::Platform, seen_at: page.seen_at };
-        is_known &= apply_like(tx, instance, &connection, &mut pass, &item, &mut changed)?;
-    }
+    newest = newest.max(page.likes.iter().filter_map(|(_, liked_at)| *liked_at).max());
+    let listed = Listed { likes: &page.likes, source: Source::Platform, seen_at: page.seen_at };
+    let is_known = apply_likes(tx, instance, &connection, &mut pass, &listed, &mut changed)?;
+    let is_known = is_known && !page.likes.is_empty();
     if let Some(newest) = newest {
         connections::set_newest_like(tx, connection.id, newest)?;
     }
@@ -290,35 +289,110 @@ fn take_back(
     Ok(())
 }
 
-/// One like as a listing or a file shows it.
-pub(super) struct Item<'a> {
-    pub post: &'a SeenPost,
-    pub liked_at: Option<Timestamp>,
+/// Likes as a listing or a file shows them, in its order, with the time of each like where there is one.
+pub(super) struct Listed<'a> {
+    pub likes: &'a [(SeenPost, Option<Timestamp>)],
     pub source: Source,
     pub seen_at: Timestamp,
 }
 
-/// Applies one item. Says whether it was known and is unchanged.
-pub(super) fn apply_like(
+/// Applies likes. Says whether all were known and are unchanged.
+///
+/// The likes of one page or file are written together, as long as no post comes twice: what the second of two means
+/// depends on what the first has left.
+pub(super) fn apply_likes(
     tx: &mut Tx,
     instance: &Instance,
     connection: &Connection,
     pass: &mut Pass,
-    item: &Item,
+    listed: &Listed,
     changed: &mut Changed,
 ) -> Result<bool, ConnectError> {
-    let Item { post, liked_at, source, seen_at } = *item;
-    let object = notice::post(tx, instance, post, seen_at)?;
-    let known = connections::like_of(tx, connection.id, object.id)?;
-    if let Some(known) = &known {
-        if known.seen_in_pass == pass.number {
+    let mut is_known = true;
+    let mut rest = listed.likes;
+    while !rest.is_empty() {
+        let mut seen = HashSet::with_capacity(rest.len());
+        let count = rest.iter().take_while(|(post, _)| seen.insert(&post.object)).count();
+        let (distinct, after) = rest.split_at(count);
+        let listed = Listed { likes: distinct, ..*listed };
+        is_known &= apply_distinct(tx, instance, connection, pass, &listed, changed)?;
+        rest = after;
+    }
+    Ok(is_known)
+}
+
+/// Applies likes of different posts.
+fn apply_distinct(
+    tx: &mut Tx,
+    instance: &Instance,
+    connection: &Connection,
+    pass: &mut Pass,
+    listed: &Listed,
+    changed: &mut Changed,
+) -> Result<bool, ConnectError> {
+    let posts: Vec<&SeenPost> = listed.likes.iter().map(|(post, _)| post).collect();
+    let objects = notice::posts(tx, instance, &posts, listed.seen_at)?;
+    let known = connections::likes_of(tx, connection.id, &objects)?;
+    let known: HashMap<ObjectId, ConnectionLike> = known.into_iter().map(|like| (like.object_id, like)).collect();
+    let (mut seen, mut rows, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    for ((_, liked_at), object) in listed.likes.iter().zip(objects) {
+        let is_baseline = match judge(connection, pass, known.get(&object), *liked_at) {
+            Judged::Unchanged { like, is_seen } => {
+                seen.extend((!is_seen).then_some(like));
+                continue;
+            }
+            Judged::Baseline => true,
+            Judged::Counts => false,
+        };
+        rows.push(ListedLike {
+            connection_id: connection.id,
+            object_id: object.0,
+            liked_at: liked_at.map(Timestamp::micros),
+            is_baseline,
+            is_gone: false,
+            seen_in_pass: pass.number,
+        });
+        if is_baseline {
+            changed.baseline += 1;
+        } else {
+            new.push((object, *liked_at));
+        }
+    }
+    connections::set_seen(tx, &seen, pass.number)?;
+    connections::save_likes(tx, &rows)?;
+    for (object, liked_at) in new {
+        count(tx, connection, object, liked_at, listed, changed)?;
+    }
+    Ok(rows.is_empty())
+}
+
+/// What an item of a listing means for the patron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// It is known and stands as it was. This pass may have seen it before.
+    Unchanged { like: i64, is_seen: bool },
+    /// It is new to us and from before the account was connected: it pays nothing.
+    Baseline,
+    /// It is new.
+    Counts,
+}
+
+/// Judges one item by what is known of it, and notes in the pass what it says about the listing itself.
+fn judge(
+    connection: &Connection,
+    pass: &mut Pass,
+    known: Option<&ConnectionLike>,
+    liked_at: Option<Timestamp>,
+) -> Judged {
+    if let Some(known) = known {
+        let is_seen = known.seen_in_pass == pass.number;
+        if is_seen {
             pass.repeats += 1;
         }
         // Unliked and liked again: another like, at another time where the platform says so.
         let is_other_time = liked_at.is_some() && known.liked_at != liked_at.map(Timestamp::micros);
         if !known.is_gone && !is_other_time {
-            connections::set_seen(tx, known.id, pass.number)?;
-            return Ok(true);
+            return Judged::Unchanged { like: known.id, is_seen };
         }
         if known.seen_in_pass == pass.number - 1 {
             pass.is_moved = true;
@@ -330,16 +404,23 @@ pub(super) fn apply_like(
         // Until the first whole listing everything belongs to the baseline.
         _ => connection.baseline_at.is_none(),
     };
-    connections::save_like(tx, connection.id, object.id, liked_at, is_baseline, pass.number)?;
-    if is_baseline {
-        changed.baseline += 1;
-        return Ok(false);
-    }
+    if is_baseline { Judged::Baseline } else { Judged::Counts }
+}
+
+/// A like that is new becomes a flattr.
+fn count(
+    tx: &mut Tx,
+    connection: &Connection,
+    object: ObjectId,
+    liked_at: Option<Timestamp>,
+    listed: &Listed,
+    changed: &mut Changed,
+) -> Result<(), ConnectError> {
     let like = PatronLike {
         patron: connection.patron_id,
-        object: object.id,
-        source,
-        received_at: seen_at,
+        object,
+        source: listed.source,
+        received_at: listed.seen_at,
         liked_at,
         like_uri: None,
     };
@@ -347,5 +428,5 @@ pub(super) fn apply_like(
     if matches!(recorded, Recorded::New { standing, .. } if standing != Standing::Suggested) {
         changed.flattrs += 1;
     }
-    Ok(false)
+    Ok(())
 }

@@ -1,26 +1,39 @@
-//! Importing: likes from a file that the platform gave its user.
+//! Importing: likes from a file that the platform gave its user, or from a list of addresses that the user wrote.
 //!
 //! Owns that a file is the source of one patron's likes, as an account read by the API is, and under the same baseline
 //! rule ([`connect`]): what was liked before pays nothing, what is undated and new since the first file counts when it is
-//! seen. A file says nothing of unlikes. Imported twice, it changes nothing the second time.
+//! seen. A file says nothing of unlikes. Imported twice, it changes nothing the second time. What was read is counted with
+//! the likes themselves, so an import that is interrupted goes on behind the last that was saved.
 
 use crate::domain::flattr::Source;
 use crate::domain::id::PatronId;
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::flows::Instance;
-use crate::flows::connect::{self, Changed, ConnectError, Item};
+use crate::flows::connect::{self, Changed, ConnectError, Listed};
 use crate::flows::notice::SeenPost;
 use crate::flows::prove_account::{self, ProveError};
 use crate::storage::connections::{self, Connection, Pass};
+use crate::storage::imports::{self, Counted, Import, NewImport};
 use crate::storage::{self, Tx, flow_error};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     #[error("the file does not say whose it is: give the whole archive, or connect the account first")]
     NoOwner,
-    #[error("this is the file of {found}, and {connected} is connected")]
+    #[error(
+        "this is the file of {found}, and {connected} is connected: give the file of that account, or connect {found} \
+         first"
+    )]
     OtherOwner { found: String, connected: String },
+    #[error("the file does not say whose it is, and several accounts are connected ({0}): say which one")]
+    Several(String),
+    #[error("no account `{wanted}` is connected there; connected: {connected}")]
+    NoSuchAccount { wanted: String, connected: String },
+    #[error("another import is under way: wait until it has ended")]
+    Busy,
+    #[error("the account is not connected any more: connect it and give the file again")]
+    Disconnected,
     #[error("{0}")]
     Account(ProveError),
     #[error("{0}")]
@@ -56,42 +69,22 @@ pub struct Owner {
     pub handle: Option<String>,
 }
 
-/// Finds the account that a file belongs to, or connects it: the archive of an account is its owner's word, which a proof
-/// on the profile overrules.
-///
-/// - `token`: random, for an account that is new.
-pub fn begin(
-    tx: &mut Tx,
-    patron: PatronId,
-    platform: Platform,
-    owner: &Owner,
-    token: &str,
-    now: Timestamp,
-) -> Result<Connection, ImportError> {
-    let connected = connections::connections_of(tx, patron)?;
-    let known = connected.into_iter().find(|row| row.platform == platform.slug());
-    let found = owner.id.as_ref().map(ExternalId::account).or(owner.handle.as_deref());
-    match (known, found) {
-        (Some(known), None) => Ok(known),
-        (Some(known), Some(found)) => {
-            let is_same = known.account == found || known.account == by_handle(found);
-            let is_same =
-                is_same || owner.handle.as_ref().is_some_and(|handle| known.handle.eq_ignore_ascii_case(handle));
-            if is_same {
-                return Ok(known);
-            }
-            Err(ImportError::OtherOwner { found: found.to_owned(), connected: known.handle })
-        }
-        (None, None) => Err(ImportError::NoOwner),
-        (None, Some(found)) => {
-            let account = match &owner.id {
-                Some(id) => id.clone(),
-                None => ExternalId::new(platform, &by_handle(found)).map_err(|_| ImportError::NoOwner)?,
-            };
-            let handle = owner.handle.as_deref().unwrap_or(found);
-            Ok(prove_account::trust(tx, patron, &account, handle, token, now)?)
+impl Owner {
+    /// Whether a connected account is this one. Two numbers decide by themselves: a handle moves.
+    fn is(&self, row: &Connection) -> bool {
+        match &self.id {
+            Some(id) if !row.account.starts_with('@') => row.account == id.account(),
+            _ => self.handle.as_ref().is_some_and(|handle| is_named(row, handle)),
         }
     }
+}
+
+/// Whether a connected account goes by this name, or by this number.
+fn is_named(row: &Connection, name: &str) -> bool {
+    let name = name.trim_start_matches('@');
+    row.account == name
+        || row.account == by_handle(name)
+        || row.handle.trim_start_matches('@').eq_ignore_ascii_case(name)
 }
 
 /// Some platforms put no number into a person's file. A source of likes may be known by its handle; a creator never is.
@@ -99,29 +92,129 @@ fn by_handle(handle: &str) -> String {
     format!("@{}", handle.to_lowercase())
 }
 
-/// Applies a part of the file.
+/// What a patron brings.
+#[derive(Clone, Debug)]
+pub struct Brought {
+    pub patron: PatronId,
+    pub platform: Platform,
+    /// As the file tells.
+    pub owner: Owner,
+    /// The account that the patron chose, by its handle or number.
+    pub account: Option<String>,
+    pub is_list: bool,
+    pub file_name: String,
+    pub file_size: i64,
+    pub stored_as: Option<String>,
+    pub refused: Option<String>,
+}
+
+/// Notes what a patron brings as an import of one of their accounts.
+///
+/// - `token`: random, for an account that is new.
+pub fn begin(tx: &mut Tx, brought: &Brought, token: &str, now: Timestamp) -> Result<Import, ImportError> {
+    let connection = account_of(tx, brought, token, now)?;
+    let new = NewImport {
+        patron: brought.patron,
+        connection: connection.id,
+        platform: brought.platform.slug(),
+        kind: if brought.is_list { "list" } else { "file" },
+        file_name: brought.file_name.clone(),
+        file_size: brought.file_size,
+        stored_as: brought.stored_as.clone(),
+        refused: brought.refused.clone(),
+    };
+    imports::make_import(tx, &new, now)?.ok_or(ImportError::Busy)
+}
+
+/// Finds the account that a file belongs to, or connects it: the archive of an account is its owner's word, which a proof
+/// on the profile overrules.
+fn account_of(tx: &mut Tx, brought: &Brought, token: &str, now: Timestamp) -> Result<Connection, ImportError> {
+    let Brought { patron, platform, owner, .. } = brought;
+    let mut connected = connections::connections_of(tx, *patron)?;
+    connected.retain(|row| row.platform == platform.slug());
+    let all = connected.iter().map(|row| row.handle.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(wanted) = &brought.account {
+        connected.retain(|row| is_named(row, wanted));
+        if connected.is_empty() {
+            return Err(ImportError::NoSuchAccount { wanted: wanted.clone(), connected: all });
+        }
+    }
+    let Some(found) = owner.handle.as_deref().or(owner.id.as_ref().map(ExternalId::account)) else {
+        return match connected.len() {
+            0 => Err(ImportError::NoOwner),
+            1 => Ok(connected.remove(0)),
+            _ => Err(ImportError::Several(all)),
+        };
+    };
+    if let Some(place) = connected.iter().position(|row| owner.is(row)) {
+        return Ok(connected.remove(place));
+    }
+    if !connected.is_empty() {
+        // Two accounts of one name, since handles move, are told apart by their numbers.
+        let is_same_name = connected.iter().any(|row| is_named(row, found));
+        let number = owner.id.as_ref().filter(|_| is_same_name).map(ExternalId::account);
+        let name = |row: Connection| if number.is_some() { row.account } else { row.handle };
+        let connected = connected.into_iter().map(name).collect::<Vec<_>>().join(", ");
+        return Err(ImportError::OtherOwner { found: number.unwrap_or(found).to_owned(), connected });
+    }
+    let account = match &owner.id {
+        Some(id) => id.clone(),
+        None => ExternalId::new(*platform, &by_handle(found)).map_err(|_| ImportError::NoOwner)?,
+    };
+    Ok(prove_account::trust(tx, *patron, &account, found, token, now)?)
+}
+
+/// A part of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    pub likes: Vec<(SeenPost, Option<Timestamp>)>,
+    /// Likes named by an address that could not be looked up.
+    pub unresolved: u64,
+    pub unreadable: u64,
+}
+
+/// Applies a part of the file, and counts it in the same transaction.
 pub fn apply(
     tx: &mut Tx,
     instance: &Instance,
-    connection: i64,
-    likes: &[(SeenPost, Option<Timestamp>)],
+    import: &Import,
+    part: &Part,
     seen_at: Timestamp,
 ) -> Result<Changed, ImportError> {
-    let connection = connections::connection(tx, connection)?.ok_or(ConnectError::NoSuchConnection(connection))?;
+    let connection = source_of(tx, import)?;
     let mut pass = Pass::beside(&connection, seen_at);
     let mut changed = Changed::default();
-    for (post, liked_at) in likes {
-        let item = Item { post, liked_at: *liked_at, source: Source::Export, seen_at };
-        connect::apply_like(tx, instance, &connection, &mut pass, &item, &mut changed)?;
-    }
+    let listed = Listed { likes: &part.likes, source: Source::Export, seen_at };
+    connect::apply_likes(tx, instance, &connection, &mut pass, &listed, &mut changed)?;
+    let counted = Counted {
+        likes: part.likes.len() as u64 + part.unresolved,
+        flattrs: changed.flattrs as u64,
+        baseline: changed.baseline as u64,
+        unreadable: part.unreadable,
+        unresolved: part.unresolved,
+    };
+    imports::add_counted(tx, import.id, &counted)?;
     Ok(changed)
 }
 
-/// The whole file was read: what is undated and comes later is new.
-pub fn end(tx: &mut Tx, connection: i64, seen_at: Timestamp) -> Result<(), ImportError> {
-    let connection = connections::connection(tx, connection)?.ok_or(ConnectError::NoSuchConnection(connection))?;
-    if connection.baseline_at.is_none() {
+/// The whole file was read.
+///
+/// - `is_whole`: it stands for all that the account liked, so what is undated and comes later is new.
+pub fn end(tx: &mut Tx, import: &Import, is_whole: bool, seen_at: Timestamp) -> Result<(), ImportError> {
+    let connection = source_of(tx, import)?;
+    if connection.baseline_at.is_none() && is_whole {
         connections::set_baseline(tx, connection.id, seen_at)?;
     }
-    Ok(())
+    Ok(imports::end_import(tx, import.id, None, seen_at)?)
+}
+
+/// The file could not be read to its end. What was read stays.
+pub fn fail(tx: &mut Tx, import: &Import, reason: &str, now: Timestamp) -> Result<(), storage::Error> {
+    imports::end_import(tx, import.id, Some(reason), now)
+}
+
+/// The account may have been disconnected, or proved by another patron, since the import began.
+fn source_of(tx: &mut Tx, import: &Import) -> Result<Connection, ImportError> {
+    let connection = connections::connection(tx, import.connection_id)?;
+    connection.filter(|row| row.patron_id == import.patron_id).ok_or(ImportError::Disconnected)
 }

@@ -3,6 +3,7 @@
 //! Owns the rule that the stable id decides: a rename changes the handle of the same actor. A post that is new is told to
 //! the followers of its author's actor.
 
+use crate::domain::id::{ActorId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::time::Timestamp;
 use crate::flows::{Instance, register};
@@ -62,7 +63,7 @@ pub fn identity(
             identity.actor_id = Some(actor.0);
         }
         Some(actor) => {
-            let actor = crate::domain::id::ActorId(actor);
+            let actor = ActorId(actor);
             let known = people::actor(tx, actor)?.ok_or_else(|| storage::Error::corrupt("actor", actor))?;
             if known.username != username || known.display_name != seen.display_name {
                 people::rename_actor(tx, actor, &username, &seen.display_name, &known.summary)?;
@@ -88,11 +89,44 @@ pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -
     let (object, is_new) = identities::save_object(tx, &seen, now)?;
     let owner = owner.filter(|owner| is_new && !owner.is_refused);
     if let Some(actor) = owner.and_then(|owner| owner.actor_id)
-        && inbox::count_followers(tx, crate::domain::id::ActorId(actor))? > 0
+        && inbox::count_followers(tx, ActorId(actor))? > 0
     {
         outbox::push_event(tx, "create", &object.id.to_string(), now)?;
     }
     Ok(object)
+}
+
+/// Stores what a platform says of many posts, as [`post`] does for one. Those whose author it does not name, as files do
+/// not, are stored in few statements: they make nobody known, and nobody waits for them.
+///
+/// - `seen`: no post may stand there twice.
+/// - returns: the id of each, in the same order.
+pub fn posts(
+    tx: &mut Tx,
+    instance: &Instance,
+    seen: &[&SeenPost],
+    now: Timestamp,
+) -> Result<Vec<ObjectId>, storage::Error> {
+    let mut ids = vec![None; seen.len()];
+    let (mut places, mut plain) = (Vec::new(), Vec::new());
+    for (place, seen) in seen.iter().enumerate() {
+        if seen.owner.is_some() {
+            ids[place] = Some(post(tx, instance, seen, now)?.id);
+            continue;
+        }
+        places.push(place);
+        plain.push(SeenObject {
+            object: seen.object.clone(),
+            owner: None,
+            title: seen.title.clone(),
+            url: seen.url.clone(),
+            published_at: seen.published_at,
+        });
+    }
+    for (place, id) in places.into_iter().zip(identities::save_objects(tx, &plain, now)?) {
+        ids[place] = Some(id);
+    }
+    Ok(ids.into_iter().map(|id| id.expect("each was saved, by itself or with the others")).collect())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! When it happens: the loops that drive an instance.
 //!
 //! Owns that every piece of work is found in the database, so that a restart continues where the process ended: inbox rows,
-//! outbox events, deliveries, the calendar, channels, rails and bridges. One round does what is due and says whether it did anything.
+//! outbox events, deliveries, the calendar, channels, rails, bridges and imports. One round does what is due and says whether it
+//! did anything.
 
 mod bridges;
 mod calendar;
 pub(crate) mod channels;
-mod imports;
+pub mod imports;
 mod rails;
 
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub use bridges::{
     check_identity, check_opt_out, claim_signed_in, credentials, end_sign_in, find, look_up, note_post, read_consents,
     read_due, read_likes, signed_in_as,
 };
-pub use imports::{ImportFailure, Imported, import};
+pub use imports::{ImportFailure, import};
 
 /// A failure of one kind of work; the others go on, and it is tried again in the next round.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,8 @@ pub struct Backlog {
     pub calendar: bool,
     /// Accounts and claims that are due to be looked at on platforms.
     pub platforms: i64,
+    /// Files and lists that are waiting or being read.
+    pub imports: i64,
     /// Channels whose copy at the peer is due to be read.
     pub channels: i64,
     /// Payments to bring out, and rails to read.
@@ -78,6 +81,7 @@ pub async fn run(federation: Federation) {
         every(&federation, "calendar", |federation| async move { calendar::step(&federation).await }),
         every(&federation, "channels", |federation| async move { channels::step(&federation).await }),
         every(&federation, "rails", |federation| async move { rails::step(&federation).await }),
+        every(&federation, "imports", |federation| async move { imports::step(&federation).await }),
         every(&federation, "bridges", |federation| async move { bridges::step(&federation).await }),
     );
 }
@@ -121,6 +125,7 @@ pub async fn backlog(node: &Node) -> Result<Backlog, JobError> {
                 deliveries: storage::outbox::count_due(tx, now)?,
                 calendar: false,
                 platforms: 0,
+                imports: 0,
                 channels: 0,
                 rails: 0,
             })
@@ -128,6 +133,7 @@ pub async fn backlog(node: &Node) -> Result<Backlog, JobError> {
         .await?;
     backlog.calendar = calendar::is_due(node).await?;
     backlog.platforms = bridges::count_due(node).await?;
+    backlog.imports = imports::count_due(node).await?;
     backlog.channels = channels::count_due(node).await?;
     backlog.rails = rails::count_due(node).await?;
     Ok(backlog)

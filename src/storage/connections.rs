@@ -1,9 +1,10 @@
 //! Accounts of patrons as sources of likes, claims that wait to be checked, and how far each rail has been read.
 
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 
 use super::schema::{claim_checks, connection_likes, connection_passes, connections, rail_cursors};
-use super::{Result, Tx};
+use super::{ROWS_MAX, Result, Tx};
 use crate::domain::id::{ObjectId, PatronId};
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
@@ -312,11 +313,21 @@ pub struct ConnectionLike {
 }
 
 pub fn like_of(tx: &mut Tx, connection: i64, object: ObjectId) -> Result<Option<ConnectionLike>> {
-    Ok(both!(tx, |db| connection_likes::table
-        .filter(connection_likes::connection_id.eq(connection))
-        .filter(connection_likes::object_id.eq(object.0))
-        .first(db)
-        .optional())?)
+    Ok(likes_of(tx, connection, &[object])?.pop())
+}
+
+/// What is known of these posts as likes of a connection, in no order.
+pub fn likes_of(tx: &mut Tx, connection: i64, objects: &[ObjectId]) -> Result<Vec<ConnectionLike>> {
+    let mut known = Vec::new();
+    for part in objects.chunks(ROWS_MAX) {
+        let ids: Vec<i64> = part.iter().map(|object| object.0).collect();
+        let rows: Vec<ConnectionLike> = both!(tx, |db| connection_likes::table
+            .filter(connection_likes::connection_id.eq(connection))
+            .filter(connection_likes::object_id.eq_any(&ids))
+            .load(db))?;
+        known.extend(rows);
+    }
+    Ok(known)
 }
 
 /// Likes that stand and that no pass since this one has listed.
@@ -339,41 +350,43 @@ pub fn count_last_seen_in(tx: &mut Tx, connection: i64, pass: i64) -> Result<i64
         .get_result(db))?)
 }
 
-pub fn set_seen(tx: &mut Tx, like: i64, pass: i64) -> Result<()> {
-    both!(tx, |db| diesel::update(connection_likes::table.find(like))
-        .set(connection_likes::seen_in_pass.eq(pass))
-        .execute(db))?;
+/// Notes that a pass lists these likes, which stand as they were.
+pub fn set_seen(tx: &mut Tx, likes: &[i64], pass: i64) -> Result<()> {
+    for part in likes.chunks(ROWS_MAX) {
+        both!(tx, |db| diesel::update(connection_likes::table.filter(connection_likes::id.eq_any(part)))
+            .set(connection_likes::seen_in_pass.eq(pass))
+            .execute(db))?;
+    }
     Ok(())
 }
 
-/// Notes a like in a listing.
-pub fn save_like(
-    tx: &mut Tx,
-    connection: i64,
-    object: ObjectId,
-    liked_at: Option<Timestamp>,
-    is_baseline: bool,
-    pass: i64,
-) -> Result<()> {
-    let liked_at = liked_at.map(Timestamp::micros);
-    both!(tx, |db| diesel::insert_into(connection_likes::table)
-        .values((
-            connection_likes::connection_id.eq(connection),
-            connection_likes::object_id.eq(object.0),
-            connection_likes::liked_at.eq(liked_at),
-            connection_likes::is_baseline.eq(is_baseline),
-            connection_likes::is_gone.eq(false),
-            connection_likes::seen_in_pass.eq(pass),
-        ))
-        .on_conflict((connection_likes::connection_id, connection_likes::object_id))
-        .do_update()
-        .set((
-            connection_likes::liked_at.eq(liked_at),
-            connection_likes::is_baseline.eq(is_baseline),
-            connection_likes::is_gone.eq(false),
-            connection_likes::seen_in_pass.eq(pass),
-        ))
-        .execute(db))?;
+/// A like in a listing, as it is written.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = connection_likes, treat_none_as_default_value = false)]
+pub struct ListedLike {
+    pub connection_id: i64,
+    pub object_id: i64,
+    pub liked_at: Option<i64>,
+    pub is_baseline: bool,
+    pub is_gone: bool,
+    pub seen_in_pass: i64,
+}
+
+/// Notes likes in a listing; no post may stand there twice.
+pub fn save_likes(tx: &mut Tx, likes: &[ListedLike]) -> Result<()> {
+    for part in likes.chunks(ROWS_MAX) {
+        both!(tx, |db| diesel::insert_into(connection_likes::table)
+            .values(part)
+            .on_conflict((connection_likes::connection_id, connection_likes::object_id))
+            .do_update()
+            .set((
+                connection_likes::liked_at.eq(excluded(connection_likes::liked_at)),
+                connection_likes::is_baseline.eq(excluded(connection_likes::is_baseline)),
+                connection_likes::is_gone.eq(excluded(connection_likes::is_gone)),
+                connection_likes::seen_in_pass.eq(excluded(connection_likes::seen_in_pass)),
+            ))
+            .execute(db))?;
+    }
     Ok(())
 }
 

@@ -1,9 +1,13 @@
 //! Accounts on platforms, their posts, and the claims on them.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+use diesel::upsert::excluded;
 
 use super::schema::{claims, identities, objects};
-use super::{Error, Result, Tx};
+use super::{Error, ROWS_MAX, Result, Tx};
 use crate::domain::id::{ActorId, CreatorId, IdentityId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::time::Timestamp;
@@ -137,27 +141,78 @@ pub struct SeenObject {
     pub published_at: Option<Timestamp>,
 }
 
+diesel::define_sql_function! {
+    #[sql_name = "COALESCE"]
+    fn first_of(first: Nullable<BigInt>, second: Nullable<BigInt>) -> Nullable<BigInt>;
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = objects, treat_none_as_default_value = false)]
+struct ObjectRow<'a> {
+    platform: &'a str,
+    object: &'a str,
+    owner_id: Option<i64>,
+    title: &'a str,
+    url: &'a str,
+    published_at: Option<i64>,
+    is_deleted: bool,
+    seen_at: i64,
+}
+
+impl ObjectRow<'_> {
+    fn of(seen: &SeenObject, now: Timestamp) -> ObjectRow<'_> {
+        ObjectRow {
+            platform: seen.object.platform().slug(),
+            object: seen.object.object(),
+            owner_id: seen.owner.map(i64::from),
+            title: &seen.title,
+            url: &seen.url,
+            published_at: seen.published_at.map(Timestamp::micros),
+            is_deleted: false,
+            seen_at: now.micros(),
+        }
+    }
+}
+
 /// Stores what a platform says of a post, and says whether it is new. An owner that is known is never forgotten.
 pub fn save_object(tx: &mut Tx, seen: &SeenObject, now: Timestamp) -> Result<(Object, bool)> {
-    let known = object_by_ref(tx, &seen.object)?;
-    let is_new = known.is_none();
-    let owner = seen.owner.map(i64::from).or_else(|| known.and_then(|object| object.owner_id));
-    let values = (
-        objects::owner_id.eq(owner),
-        objects::title.eq(&seen.title),
-        objects::url.eq(&seen.url),
-        objects::published_at.eq(seen.published_at.map(Timestamp::micros)),
-        objects::is_deleted.eq(false),
-        objects::seen_at.eq(now.micros()),
-    );
-    let key = (objects::platform.eq(seen.object.platform().slug()), objects::object.eq(seen.object.object()));
-    let object = both!(tx, |db| diesel::insert_into(objects::table)
-        .values((key, values))
-        .on_conflict((objects::platform, objects::object))
-        .do_update()
-        .set(values)
-        .get_result(db))?;
-    Ok((object, is_new))
+    let is_new = object_by_ref(tx, &seen.object)?.is_none();
+    let saved = save_objects(tx, std::slice::from_ref(seen), now)?;
+    let stored = object(tx, saved[0])?.ok_or_else(|| Error::corrupt("object", saved[0]))?;
+    Ok((stored, is_new))
+}
+
+/// Stores what platforms say of many posts, as [`save_object`] does, in few statements.
+///
+/// - `seen`: no post may stand there twice.
+/// - returns: the id of each, in the same order.
+pub fn save_objects(tx: &mut Tx, seen: &[SeenObject], now: Timestamp) -> Result<Vec<ObjectId>> {
+    let mut ids = Vec::with_capacity(seen.len());
+    for part in seen.chunks(ROWS_MAX) {
+        let rows: Vec<ObjectRow> = part.iter().map(|seen| ObjectRow::of(seen, now)).collect();
+        let saved: Vec<(i64, String, String)> = both!(tx, |db| diesel::insert_into(objects::table)
+            .values(&rows)
+            .on_conflict((objects::platform, objects::object))
+            .do_update()
+            .set((
+                objects::owner_id.eq(first_of(excluded(objects::owner_id), objects::owner_id)),
+                objects::title.eq(excluded(objects::title)),
+                objects::url.eq(excluded(objects::url)),
+                objects::published_at.eq(excluded(objects::published_at)),
+                objects::is_deleted.eq(excluded(objects::is_deleted)),
+                objects::seen_at.eq(excluded(objects::seen_at)),
+            ))
+            .returning((objects::id, objects::platform, objects::object))
+            .get_results(db))?;
+        // No database promises an order for what it returns.
+        let by_name: HashMap<(&str, &str), i64> =
+            saved.iter().map(|(id, platform, object)| ((platform.as_str(), object.as_str()), *id)).collect();
+        for row in &rows {
+            let id = by_name.get(&(row.platform, row.object));
+            ids.push(ObjectId(*id.ok_or_else(|| Error::corrupt("object", row.object))?));
+        }
+    }
+    Ok(ids)
 }
 
 pub fn object(tx: &mut Tx, id: ObjectId) -> Result<Option<Object>> {

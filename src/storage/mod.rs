@@ -33,6 +33,7 @@ pub mod consent;
 pub mod evidence;
 pub mod grants;
 pub mod identities;
+pub mod imports;
 pub mod inbox;
 pub mod ledger;
 pub mod likes;
@@ -102,6 +103,9 @@ pub enum Error {
     #[error("a transaction panicked and was rolled back: {0}")]
     Panicked(String),
 }
+
+/// Rows of one statement: few enough for the 32,766 variables that SQLite allows (PostgreSQL: 65,535).
+const ROWS_MAX: usize = 2_000;
 
 /// A foreign text in a form that both databases take: PostgreSQL refuses NUL, and nobody reads more than a page.
 fn storable(text: &str) -> String {

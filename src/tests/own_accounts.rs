@@ -83,10 +83,16 @@ fn disconnecting_forgets_what_was_read_and_keeps_what_was_flattred() {
         let alice = node.patron("alice").build();
         let (old, new) = (node.object("github:1", "github:10"), node.object("github:1", "github:11"));
         let first = trust(&node, &alice).unwrap().id;
-        node.flow(move |tx, _| {
-            connections::save_like(tx, first, old, None, true, 1)?;
-            connections::save_like(tx, first, new, None, false, 1)
-        });
+        let listed = |object: crate::domain::id::ObjectId, is_baseline| connections::ListedLike {
+            connection_id: first,
+            object_id: object.0,
+            liked_at: None,
+            is_baseline,
+            is_gone: false,
+            seen_in_pass: 1,
+        };
+        let likes = [listed(old, true), listed(new, false)];
+        node.flow(move |tx, _| connections::save_likes(tx, &likes));
         node.like(&alice, new);
         let id = alice.id;
         let end = move |tx: &mut crate::storage::Tx, _: &crate::flows::close_month::Close| {

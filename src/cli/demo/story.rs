@@ -462,7 +462,8 @@ async fn import(stage: &Stage, patron: &str, platform: Platform) -> anyhow::Resu
     let bytes = control::export(&stage.sandbox.world(), platform.slug(), patron)?;
     let path = stage.instances[home].directory.join(format!("{patron}-{platform}.zip"));
     std::fs::write(&path, bytes)?;
-    let command = Command::BridgeImport { name: patron.to_owned(), platform: platform.slug().to_owned(), path };
+    let (name, platform) = (patron.to_owned(), platform.slug().to_owned());
+    let command = Command::BridgeImport { name, platform, path, account: None };
     Ok(stage.ask(home, command).await?.text)
 }
 

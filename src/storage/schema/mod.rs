@@ -1,12 +1,14 @@
 //! The tables, as Diesel sees them: the same column types on SQLite and PostgreSQL.
 
 mod bridges;
+mod brought;
 mod consent;
 mod sign_in;
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 
 pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes, connection_proofs, connections};
+pub use brought::imports;
 pub use consent::{consent_looks, opt_outs, refusals};
 pub use sign_in::{grants, sign_ins};
 

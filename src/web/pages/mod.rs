@@ -16,6 +16,7 @@ mod connections;
 mod creators;
 mod find;
 mod history;
+mod imports;
 mod me;
 mod opt_out;
 pub mod page;
@@ -27,6 +28,7 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod upload;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -57,6 +59,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(history::routes)
         .configure(connections::routes)
         .configure(confirm::routes)
+        .configure(imports::routes)
         .configure(platform_sign_in::routes)
         .configure(claims::routes)
         .configure(claim_sign_in::routes)

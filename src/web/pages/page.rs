@@ -1,7 +1,7 @@
 //! A visit: who asks for a page, in which language, and what the layout needs to know of it.
 //!
 //! Owns that a form cannot be handled without its proof: a handler that takes [`Posted`] has a request that one of our own
-//! pages sent, and there is no other way to read a form here.
+//! pages sent, and there is no other way to read a form here but [`super::upload`], for forms with a file.
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -209,6 +209,18 @@ impl Visit {
         Ok(response)
     }
 
+    /// Refuses a form that none of our own pages sent.
+    ///
+    /// - `proof`: what the form carries as `csrf`.
+    pub fn check_form(&self, request: &HttpRequest, proof: &str) -> Result<(), PageError> {
+        let is_ours = !self.is_binding_new && auth::is_form_token(&self.binding, proof);
+        if is_ours && !auth::is_cross_site(&self.state, request) {
+            return Ok(());
+        }
+        tracing::info!(path = %request.path(), "a form without its proof was refused");
+        Err(PageError::new(403, self.text.form_not_ours()))
+    }
+
     /// Runs queries on one snapshot.
     pub async fn read<T, F>(&self, queries: F) -> Result<T, PageError>
     where
@@ -308,12 +320,7 @@ impl FromRequest for Posted {
             let body = body.await.map_err(|_| PageError::new(413, visit.text.form_too_large()))?;
             let fields: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
             let posted = Posted { visit, fields };
-            let is_ours =
-                !posted.visit.is_binding_new && auth::is_form_token(&posted.visit.binding, posted.raw("csrf"));
-            if !is_ours || auth::is_cross_site(&posted.visit.state, &request) {
-                tracing::info!(path = %request.path(), "a form without its proof was refused");
-                return Err(PageError::new(403, posted.visit.text.form_not_ours()));
-            }
+            posted.visit.check_form(&request, posted.raw("csrf"))?;
             Ok(posted)
         })
     }

@@ -5,6 +5,7 @@ mod consent;
 mod doors;
 mod finding;
 mod forms;
+mod imports;
 mod platform_sign_in;
 mod shown;
 mod signing_in;

@@ -7,6 +7,7 @@ mod claim_sign_in;
 mod consent;
 mod find;
 mod format;
+mod imports;
 pub mod obligation;
 mod operator;
 mod patron;
