@@ -160,6 +160,9 @@ pub enum HttpFailure {
     /// Our own guard forbids the address; retrying cannot help.
     #[error("this address is not allowed: {0}")]
     NotAllowed(String),
+    /// See [`super::meter`].
+    #[error("the operator has paused this bridge")]
+    Paused,
 }
 
 impl From<HttpFailure> for Error {
@@ -167,7 +170,7 @@ impl From<HttpFailure> for Error {
         match failure {
             HttpFailure::NotAllowed(_) => Error::Forbidden { message: readable(&failure.to_string()) },
             HttpFailure::TooLarge(_) => Error::malformed(failure.to_string()),
-            HttpFailure::Timeout | HttpFailure::Unreachable(_) | HttpFailure::Broken(_) => {
+            HttpFailure::Timeout | HttpFailure::Unreachable(_) | HttpFailure::Broken(_) | HttpFailure::Paused => {
                 Error::transient(failure.to_string())
             }
         }

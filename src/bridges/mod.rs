@@ -26,6 +26,7 @@ pub mod github;
 pub mod http;
 pub mod instagram;
 pub mod listing;
+pub mod meter;
 pub mod oauth1;
 pub mod oauth2;
 pub mod pasted;
@@ -33,6 +34,7 @@ pub mod reference;
 pub mod sign_in;
 pub mod soundcloud;
 pub mod stream;
+pub mod terms;
 pub mod twitter;
 pub mod value;
 pub mod vimeo;
@@ -48,8 +50,10 @@ use async_trait::async_trait;
 pub use backlink::proves;
 pub use error::Error;
 pub use http::{Http, HttpFailure, HttpReply, HttpRequest};
+pub use meter::Meter;
 pub use reference::{ParsedRef, RefKind, ReferenceError};
 pub use sign_in::{Begun, Grant, SignInApi};
+pub use terms::Terms;
 pub use value::{
     Access, ActorKind, Credential, Cursor, LikeItem, LikePage, Liker, LikesQuery, LikesReply, Media, MediaKind, Post,
     PostKind, PostPage, PostsOf, Profile, Quota, Secret, Who,
@@ -193,6 +197,7 @@ pub trait ExportFile: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Registry {
     bridges: BTreeMap<Platform, Arc<dyn Bridge>>,
+    meters: BTreeMap<Platform, Arc<Meter>>,
 }
 
 impl Registry {
@@ -200,6 +205,16 @@ impl Registry {
     pub fn with(mut self, bridge: Arc<dyn Bridge>) -> Registry {
         self.bridges.insert(bridge.platform(), bridge);
         self
+    }
+
+    /// Adds the meter through which a platform's bridge asks.
+    pub fn metered(mut self, platform: Platform, meter: Arc<Meter>) -> Registry {
+        self.meters.insert(platform, meter);
+        self
+    }
+
+    pub fn meter(&self, platform: Platform) -> Option<&Arc<Meter>> {
+        self.meters.get(&platform)
     }
 
     pub fn get(&self, platform: Platform) -> Option<&Arc<dyn Bridge>> {

@@ -50,10 +50,13 @@ pub enum Verb {
         #[arg(long, default_value = ".")]
         directory: PathBuf,
     },
-    /// Serves the sandbox of platforms and its bank on loopback.
+    /// Serves the sandbox of platforms and its bank on loopback, with pages for people.
     Sandbox {
         #[arg(long, default_value_t = 8100)]
         port: u16,
+        /// Begins with nobody and nothing, on the first of June 2013, with a clock that stands still.
+        #[arg(long)]
+        empty: bool,
     },
     /// The configuration.
     Config {
@@ -162,7 +165,21 @@ pub enum BridgeVerb {
         kind: Option<String>,
         file: Option<PathBuf>,
     },
+    /// Shows how every bridge fares, what its platform's terms say, and every connection.
     List,
+    /// Shows how one bridge fares.
+    Status { platform: String },
+    /// Reads nothing from a platform until it is resumed; also after a restart.
+    Pause { platform: String },
+    /// Reads a paused platform again.
+    Resume { platform: String },
+    /// Makes one real round trip to a platform with the configured keys, and says what came of it.
+    Test {
+        platform: String,
+        /// Whose profile to ask for; without it, that of the account that was read last.
+        #[arg(long)]
+        handle: Option<String>,
+    },
     /// Connects a patron's account as a source of likes, once its profile shows the address that this prints.
     Connect {
         name: String,
@@ -173,10 +190,7 @@ pub enum BridgeVerb {
         trusted: bool,
     },
     /// Ends a patron's connections on a platform. What was read is forgotten; flattrs stay.
-    Disconnect {
-        name: String,
-        platform: String,
-    },
+    Disconnect { name: String, platform: String },
     /// Reads the export file of a platform (the ZIP archive, or a file out of it) into a patron's likes.
     Import {
         name: String,
@@ -187,14 +201,9 @@ pub enum BridgeVerb {
         account: Option<String>,
     },
     /// What a patron has imported, and how far.
-    Imports {
-        name: String,
-    },
+    Imports { name: String },
     /// Looks an account up on its platform.
-    Look {
-        platform: String,
-        handle: String,
-    },
+    Look { platform: String, handle: String },
     /// Honours an owner who does not want to be bridged: nothing counts any more, and what was held goes back.
     Refuse {
         platform: String,
@@ -202,12 +211,14 @@ pub enum BridgeVerb {
         handle: String,
     },
     /// Takes the operator's refusal back. New likes count again; nothing comes back by itself.
-    Allow {
-        platform: String,
-        handle: String,
+    Allow { platform: String, handle: String },
+    /// Reads every connection now; or one account at once, and shows what changed.
+    Sync {
+        #[arg(requires = "handle")]
+        platform: Option<String>,
+        /// Or the account's id.
+        handle: Option<String>,
     },
-    /// Reads every connection now.
-    Sync,
 }
 
 #[derive(Subcommand, Debug, Clone)]
@@ -323,7 +334,13 @@ impl Verb {
                 Command::BridgeRefuse { platform, handle }
             }
             Verb::Bridge { verb: BridgeVerb::Allow { platform, handle } } => Command::BridgeAllow { platform, handle },
-            Verb::Bridge { verb: BridgeVerb::Sync } => Command::BridgeSync,
+            Verb::Bridge { verb: BridgeVerb::Sync { platform, handle } } => Command::BridgeSync { platform, handle },
+            Verb::Bridge { verb: BridgeVerb::Status { platform } } => Command::BridgeStatus { platform },
+            Verb::Bridge { verb: BridgeVerb::Pause { platform } } => Command::BridgePause { platform, is_paused: true },
+            Verb::Bridge { verb: BridgeVerb::Resume { platform } } => {
+                Command::BridgePause { platform, is_paused: false }
+            }
+            Verb::Bridge { verb: BridgeVerb::Test { platform, handle } } => Command::BridgeTest { platform, handle },
             Verb::Like { name, target } => Command::Like { name, target },
             Verb::Unlike { name, target } => Command::Unlike { name, target },
             Verb::Claim { verb: ClaimVerb::Begin { name, platform, handle } } => {

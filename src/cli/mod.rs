@@ -21,6 +21,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use crate::config::{Config, Loaded, environment};
+use crate::console::bridges::warnings;
 use crate::console::{Answer, Command, Refused, execute, socket};
 use crate::federation::{Node, library, node};
 use crate::flows::audit::{self, NotedHead};
@@ -78,10 +79,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Init { domain, admin, directory } => {
             init::run(&domain, &admin, &directory, &arguments.set).await.map(|()| ExitCode::SUCCESS)
         }
-        Verb::Sandbox { port } => serve::sandbox(port).await.map(|()| ExitCode::SUCCESS),
+        Verb::Sandbox { port, empty } => serve::sandbox(port, empty).await.map(|()| ExitCode::SUCCESS),
         Verb::Config { verb: ConfigVerb::Check } => {
-            load(&arguments)?;
-            print("the configuration is right")?;
+            let config = load(&arguments)?.config;
+            let warnings =
+                warnings(&config.bridge).into_iter().map(|warning| format!("\n{warning}")).collect::<String>();
+            print(&format!("the configuration is right{warnings}"))?;
             done
         }
         Verb::Config { verb: ConfigVerb::Show } => {

@@ -1,16 +1,25 @@
 //! `serve`: the whole instance in one process, and `sandbox`: the platforms without one.
 
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
+use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
-use crate::console::socket;
+use crate::console::bridges::warnings;
+use crate::console::{socket, table};
+use crate::domain::identity::Platform;
 use crate::federation::{Node, library};
+use crate::sandbox::Sandbox;
+use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
 use crate::web::routes;
 use crate::{jobs, sandbox as platforms};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Threads that answer HTTP: the database is the limit long before they are.
 const WEB_WORKERS: usize = 2;
@@ -46,6 +55,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         domain = %config.server.domain, database = node.db.backend(),
         "{} serves at {} on {}", config.server.domain, config.server.base_url, node.db.backend()
     );
+    for warning in warnings(&config.bridge) {
+        tracing::warn!("{warning}");
+    }
     server.await.context("the server ended")?;
     // Jobs stop between two steps of the database: whatever is open is found again at the next start.
     jobs.abort();
@@ -69,14 +81,45 @@ fn start_log(config: &Config) {
 }
 
 /// Serves the sandbox until it is told to stop.
-pub async fn sandbox(port: u16) -> anyhow::Result<()> {
+///
+/// - `is_empty`: begins with nobody, and with a clock that stands still; else with a few people, and a clock that goes
+///   along with ours, so that an instance beside it dates likes rightly.
+pub async fn sandbox(port: u16, is_empty: bool) -> anyhow::Result<()> {
     let sandbox = platforms::start(SocketAddr::from(([127, 0, 0, 1], port))).await?;
-    let address = sandbox.addr;
-    println!("GitHub   http://{address}/github");
-    println!("bank     http://{address}/bank");
-    println!("control  http://{address}/_sim/scenario");
-    println!("Ctrl-C ends it.");
-    tokio::signal::ctrl_c().await?;
+    if !is_empty {
+        sandbox.sow(Clock::System.now());
+    }
+    super::print(&sandbox_addresses(&sandbox))?;
+    let mut seconds = tokio::time::interval(SECOND);
+    seconds.tick().await;
+    let mut ended = pin!(tokio::signal::ctrl_c());
+    loop {
+        tokio::select! {
+            ended = &mut ended => {
+                ended?;
+                break;
+            }
+            _ = seconds.tick(), if !is_empty => sandbox.world().advance(SECOND),
+        }
+    }
     sandbox.stop().await;
     Ok(())
+}
+
+fn sandbox_addresses(sandbox: &Sandbox) -> String {
+    let address = sandbox.addr;
+    let rows: Vec<Vec<String>> = Platform::ALL
+        .into_iter()
+        .filter(|platform| platforms::simulated(*platform).is_some())
+        .map(|platform| {
+            let page = format!("http://{address}/at/{platform}");
+            vec![platform.label().to_owned(), page, sandbox.base_url(platform)]
+        })
+        .collect();
+    format!(
+        "The sandbox is at http://{address}/ and nothing in it is real.\n\n{}\n\nbank     http://{address}/bank\ncontrol  \
+         http://{address}/_sim/scenario\nexports  http://{address}/_sim/exports/<platform>/<user>.zip\n\nEvery platform knows \
+         the app {CLIENT_ID} with the secret {CLIENT_SECRET}.\nCtrl-C ends it.",
+        table(&["platform", "page for people", "interface (base_url)"], &rows)
+    )
 }

@@ -88,6 +88,38 @@ impl Bridges {
     }
 }
 
+/// The bridges that this instance runs, and how much of them.
+impl Bridges {
+    pub fn is_enabled(&self, platform: Platform) -> bool {
+        match platform {
+            Platform::Twitter => self.twitter.enabled,
+            Platform::Instagram => self.instagram.enabled,
+            Platform::Vimeo => self.vimeo.enabled,
+            Platform::SoundCloud => self.soundcloud.enabled,
+            Platform::AppNet => self.appnet.enabled,
+            Platform::GitHub => self.github.enabled,
+            Platform::Flickr => self.flickr.enabled,
+            Platform::FiveHundredPx => self.five_hundred_px.enabled,
+            Platform::Fediverse => false,
+        }
+    }
+
+    /// The most requests that polling may bring an hour to; `None` leaves it to what the platform says.
+    pub fn requests_per_hour_max(&self, platform: Platform) -> Option<u64> {
+        match platform {
+            Platform::Twitter => self.twitter.requests_per_hour_max,
+            Platform::Instagram => self.instagram.requests_per_hour_max,
+            Platform::Vimeo => self.vimeo.requests_per_hour_max,
+            Platform::SoundCloud => self.soundcloud.requests_per_hour_max,
+            Platform::AppNet => self.appnet.requests_per_hour_max,
+            Platform::GitHub => self.github.requests_per_hour_max,
+            Platform::Flickr => Some(self.flickr.requests_per_hour_max),
+            Platform::FiveHundredPx => self.five_hundred_px.requests_per_hour_max,
+            Platform::Fediverse => None,
+        }
+    }
+}
+
 /// Between two looks on a platform whose section does not say.
 const POLL_INTERVAL_SECONDS: u64 = 3_600;
 

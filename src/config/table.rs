@@ -117,6 +117,9 @@ settings! {
         token: Option<Secret> = unset("example");
         /// The time between two looks at a patron's likes, in seconds.
         poll_interval_seconds: u64 = 21600, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Not set: nine tenths of what the
+        /// platform says that it allows.
+        requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
     }
 
     /// The bridge to Instagram. No API lists likes any more: people bring their export file (docs/bridges/instagram.md).
@@ -137,6 +140,9 @@ settings! {
         client_secret: Option<Secret> = unset("example");
         /// The time between two looks at a patron's likes, in seconds.
         poll_interval_seconds: u64 = 3600, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Not set: nine tenths of what the
+        /// platform says that it allows.
+        requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
     }
 
     /// The bridge to Vimeo (docs/bridges/vimeo.md).
@@ -155,6 +161,9 @@ settings! {
         token: Option<Secret> = unset("example");
         /// The time between two looks at a patron's likes, in seconds.
         poll_interval_seconds: u64 = 1800, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Not set: nine tenths of what the
+        /// platform says that it allows.
+        requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
     }
 
     /// The bridge to SoundCloud (docs/bridges/soundcloud.md).
@@ -175,6 +184,9 @@ settings! {
         client_secret: Option<Secret> = unset("example");
         /// The time between two looks at a patron's likes, in seconds.
         poll_interval_seconds: u64 = 1800, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Not set: nine tenths of what the
+        /// platform says that it allows.
+        requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
     }
 
     /// The bridge to App.net, which closed in 2017, and to its successor pnut.io (docs/bridges/appnet.md).
@@ -197,6 +209,9 @@ settings! {
         token: Option<Secret> = unset("example");
         /// The time between two looks at a patron's likes, in seconds.
         poll_interval_seconds: u64 = 1800, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Not set: nine tenths of what the
+        /// platform says that it allows.
+        requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
     }
 
     /// The bridge to GitHub: stars given there count as likes.
@@ -215,6 +230,9 @@ settings! {
         client_secret: Option<Secret> = unset("example");
         /// The time between two looks at a patron's stars, in seconds.
         poll_interval_seconds: u64 = 900, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Not set: nine tenths of what the
+        /// platform says that it allows.
+        requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
     }
 
     /// The bridge to Flickr. New keys need a Pro account; export files and addresses need none (docs/bridges/flickr.md).
@@ -231,6 +249,8 @@ settings! {
         api_secret: Option<Secret> = unset("example");
         /// The time between two looks at a patron's likes, in seconds.
         poll_interval_seconds: u64 = 1800, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Flickr names 3,600 for a key.
+        requests_per_hour_max: u64 = 3240, within 1..=1000000;
     }
 
     /// The bridge to 500px, whose API closed in 2018: saved pages and lists of addresses are read (docs/bridges/500px.md).
@@ -247,6 +267,9 @@ settings! {
         consumer_secret: Option<Secret> = unset("example");
         /// The time between two looks at a patron's likes, in seconds.
         poll_interval_seconds: u64 = 3600, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Not set: nine tenths of what the
+        /// platform says that it allows.
+        requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
     }
 
     /// The sandbox rail: a bank on this machine, for trying things out. Without an address there is no rail.

@@ -5,13 +5,13 @@
 use serde_json::json;
 
 use super::common::{amount, creator, parse, patron, refuse};
-use super::{Answer, Command, Refused, books, claims, consent, peers, people, platforms};
+use super::{Answer, Command, Refused, books, bridges, claims, consent, peers, people, platforms};
 use crate::bridges::Who;
 use crate::federation::Node;
 use crate::federation::library::Federation;
 use crate::flows::{audit, flattr, fund, pay_out};
 use crate::jobs;
-use crate::storage::{self, connections, inbox, outbox};
+use crate::storage::{self, inbox, outbox};
 
 /// Carries out one command on a running node.
 pub async fn execute(federation: &Federation, command: Command) -> Result<Answer, Refused> {
@@ -36,7 +36,10 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
             platforms::bridge_import(node, &name, &platform, &path, account).await
         }
         Command::BridgeImports { name } => platforms::bridge_imports(node, &name).await,
-        Command::BridgeList => platforms::bridge_list(node).await,
+        Command::BridgeList => bridges::bridge_list(node).await,
+        Command::BridgeStatus { platform } => bridges::bridge_status(node, &platform).await,
+        Command::BridgePause { platform, is_paused } => bridges::bridge_pause(node, &platform, is_paused).await,
+        Command::BridgeTest { platform, handle } => bridges::bridge_test(node, &platform, handle).await,
         Command::BridgeLookUp { platform, handle } => {
             let (profile, identity) =
                 jobs::look_up(node, parse(&platform)?, &Who::Handle(handle)).await.map_err(refuse)?;
@@ -49,10 +52,8 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
         }
         Command::BridgeRefuse { platform, handle } => consent::bridge_refuse(node, &platform, &handle).await,
         Command::BridgeAllow { platform, handle } => consent::bridge_allow(node, &platform, &handle).await,
-        Command::BridgeSync => {
-            let now = node.now();
-            let count = node.write(move |tx| connections::poll_now(tx, now)).await.map_err(refuse)?;
-            Ok(Answer::new(format!("{count} connections are read now"), json!({ "connections": count })))
+        Command::BridgeSync { platform, handle } => {
+            bridges::bridge_sync(node, platform.as_deref(), handle.as_deref()).await
         }
         Command::Like { name, target } => platforms::like(federation, &name, &target).await,
         Command::Unlike { name, target } => {

@@ -4,6 +4,7 @@
 //! process over its socket ([`socket`]). Each calls one flow or query and answers with values and a text.
 
 mod books;
+pub mod bridges;
 mod claims;
 mod common;
 mod consent;
@@ -53,6 +54,20 @@ pub enum Command {
         platform: String,
     },
     BridgeList,
+    /// How one bridge fares.
+    BridgeStatus {
+        platform: String,
+    },
+    /// Reads nothing from a platform until it is resumed, or reads it again.
+    BridgePause {
+        platform: String,
+        is_paused: bool,
+    },
+    /// Asks a platform for a profile with the configured keys.
+    BridgeTest {
+        platform: String,
+        handle: Option<String>,
+    },
     /// Reads the export file of a platform into a patron's likes.
     BridgeImport {
         name: String,
@@ -81,8 +96,13 @@ pub enum Command {
         platform: String,
         handle: String,
     },
-    /// Reads every connection now.
-    BridgeSync,
+    /// Reads every connection, or one account, now.
+    BridgeSync {
+        #[serde(default)]
+        platform: Option<String>,
+        #[serde(default)]
+        handle: Option<String>,
+    },
     Like {
         name: String,
         target: String,

@@ -4,20 +4,20 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::common::{parse, patron, refuse};
-use super::{Answer, Refused, table};
+use super::{Answer, Refused};
 use crate::bridges::{Access, Who};
 use crate::domain::flattr::Source;
 use crate::domain::id::ObjectId;
 use crate::domain::identity::{ObjectRef, Platform};
-use crate::domain::time::{Month, Timestamp};
+use crate::domain::time::Month;
 use crate::federation::Node;
 use crate::federation::library::{self, Federation};
 use crate::flows::flattr;
 use crate::flows::flattr::PatronLike;
 use crate::flows::prove_account::{self, Standing};
 use crate::jobs;
+use crate::storage::identities;
 use crate::storage::imports::{self, Counted};
-use crate::storage::{connections, identities};
 use crate::web::auth;
 
 /// Connects an account whose profile shows the patron's address, or says which address that is.
@@ -143,24 +143,6 @@ pub async fn bridge_imports(node: &Node, name: &str) -> Result<Answer, Refused> 
         .collect();
     let head = ["begun", "platform", "file", "state", "likes", "new", "from before", "error"];
     Ok(Answer::new(table(&head, &cells), Value::Array(data)))
-}
-
-pub async fn bridge_list(node: &Node) -> Result<Answer, Refused> {
-    let rows = node.db.read(connections::connections).await.map_err(refuse)?;
-    let when =
-        |at: Option<i64>| at.map_or("never".to_owned(), |at| Timestamp::from_micros(at).floor_to_second().to_string());
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            let account = format!("{}:{}", row.platform, row.handle);
-            vec![account, when(row.baseline_at), when(row.last_success_at), row.last_error.clone().unwrap_or_default()]
-        })
-        .collect();
-    let data: Vec<Value> = rows
-        .iter()
-        .map(|row| json!({ "account": format!("{}:{}", row.platform, row.account), "last_error": row.last_error }))
-        .collect();
-    Ok(Answer::new(table(&["account", "baseline", "last success", "last error"], &cells), Value::Array(data)))
 }
 
 /// The object that a person means: an address of ours, of a peer's proxy, of a platform, or `platform:id`.

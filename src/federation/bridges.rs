@@ -3,26 +3,36 @@
 //! Owns nothing but the way from the configuration to the connectors, which know no configuration file. Every one of them
 //! asks through the guarded client.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::client::GuardedClient;
 use crate::bridges::http::Http;
 use crate::bridges::{
-    Bridge, Registry, Secret, appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo,
+    Bridge, Meter, Registry, Secret, appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo,
 };
 use crate::config::{self, AppNetDialect, Bridges, HttpUrl, InstagramApi, TwitterApi};
+use crate::domain::identity::Platform;
 
-/// What every connector needs.
+/// What every connector needs; each has a meter of its own.
 struct Around {
-    http: Arc<dyn Http>,
+    meters: BTreeMap<Platform, Arc<Meter>>,
     user_agent: String,
+}
+
+impl Around {
+    fn http(&self, platform: Platform) -> Arc<dyn Http> {
+        Arc::clone(&self.meters[&platform]) as _
+    }
 }
 
 /// The bridges that are switched on.
 ///
 /// - `base_url`: of this instance, so that a platform knows whom to write to.
 pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str) -> Registry {
-    let around = Around { http: Arc::new(client.clone()), user_agent: format!("fedflattr ({base_url})") };
+    let client: Arc<dyn Http> = Arc::new(client.clone());
+    let meters = Platform::ALL.map(|platform| (platform, Arc::new(Meter::new(Arc::clone(&client)))));
+    let around = Around { meters: meters.into(), user_agent: format!("fedflattr ({base_url})") };
     let all = [
         twitter(&config.twitter, &around),
         instagram(&config.instagram, &around),
@@ -33,7 +43,8 @@ pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str) -> Reg
         flickr(&config.flickr, &around),
         five_hundred_px(&config.five_hundred_px, &around),
     ];
-    all.into_iter().flatten().fold(Registry::default(), Registry::with)
+    let registry = all.into_iter().flatten().fold(Registry::default(), Registry::with);
+    around.meters.into_iter().fold(registry, |registry, (platform, meter)| registry.metered(platform, meter))
 }
 
 fn secret(given: Option<&config::Secret>) -> Option<Secret> {
@@ -61,7 +72,7 @@ fn twitter(config: &config::Twitter, around: &Around) -> Option<Arc<dyn Bridge>>
         token: secret(config.token.as_ref()),
         user_agent: around.user_agent.clone(),
     };
-    config.enabled.then(|| Arc::new(twitter::Twitter::new(settings, Arc::clone(&around.http))) as _)
+    config.enabled.then(|| Arc::new(twitter::Twitter::new(settings, around.http(Platform::Twitter))) as _)
 }
 
 fn instagram(config: &config::Instagram, around: &Around) -> Option<Arc<dyn Bridge>> {
@@ -79,7 +90,7 @@ fn instagram(config: &config::Instagram, around: &Around) -> Option<Arc<dyn Brid
         signs_requests: false,
     });
     let settings = instagram::Config { api, user_agent: around.user_agent.clone() };
-    config.enabled.then(|| Arc::new(instagram::Instagram::new(settings, Arc::clone(&around.http))) as _)
+    config.enabled.then(|| Arc::new(instagram::Instagram::new(settings, around.http(Platform::Instagram))) as _)
 }
 
 fn vimeo(config: &config::Vimeo, around: &Around) -> Option<Arc<dyn Bridge>> {
@@ -91,7 +102,7 @@ fn vimeo(config: &config::Vimeo, around: &Around) -> Option<Arc<dyn Bridge>> {
         client_secret: secret(config.client_secret.as_ref()),
         user_agent: around.user_agent.clone(),
     };
-    config.enabled.then(|| Arc::new(vimeo::Vimeo::new(settings, Arc::clone(&around.http))) as _)
+    config.enabled.then(|| Arc::new(vimeo::Vimeo::new(settings, around.http(Platform::Vimeo))) as _)
 }
 
 fn soundcloud(config: &config::SoundCloud, around: &Around) -> Option<Arc<dyn Bridge>> {
@@ -104,7 +115,7 @@ fn soundcloud(config: &config::SoundCloud, around: &Around) -> Option<Arc<dyn Br
         client_secret: secret(config.client_secret.as_ref()),
         user_agent: around.user_agent.clone(),
     };
-    config.enabled.then(|| Arc::new(soundcloud::SoundCloud::new(settings, Arc::clone(&around.http))) as _)
+    config.enabled.then(|| Arc::new(soundcloud::SoundCloud::new(settings, around.http(Platform::SoundCloud))) as _)
 }
 
 fn appnet(config: &config::AppNet, around: &Around) -> Option<Arc<dyn Bridge>> {
@@ -124,7 +135,7 @@ fn appnet(config: &config::AppNet, around: &Around) -> Option<Arc<dyn Bridge>> {
         user_agent: around.user_agent.clone(),
         app,
     };
-    config.enabled.then(|| Arc::new(appnet::AppNet::new(settings, Arc::clone(&around.http))) as _)
+    config.enabled.then(|| Arc::new(appnet::AppNet::new(settings, around.http(Platform::AppNet))) as _)
 }
 
 fn github(config: &config::GitHub, around: &Around) -> Option<Arc<dyn Bridge>> {
@@ -139,7 +150,7 @@ fn github(config: &config::GitHub, around: &Around) -> Option<Arc<dyn Bridge>> {
         user_agent: around.user_agent.clone(),
         app,
     };
-    config.enabled.then(|| Arc::new(github::GitHub::new(settings, Arc::clone(&around.http))) as _)
+    config.enabled.then(|| Arc::new(github::GitHub::new(settings, around.http(Platform::GitHub))) as _)
 }
 
 fn flickr(config: &config::Flickr, around: &Around) -> Option<Arc<dyn Bridge>> {
@@ -150,7 +161,7 @@ fn flickr(config: &config::Flickr, around: &Around) -> Option<Arc<dyn Bridge>> {
         api_secret: secret(config.api_secret.as_ref()),
         user_agent: around.user_agent.clone(),
     };
-    config.enabled.then(|| Arc::new(flickr::Flickr::new(settings, Arc::clone(&around.http))) as _)
+    config.enabled.then(|| Arc::new(flickr::Flickr::new(settings, around.http(Platform::Flickr))) as _)
 }
 
 fn five_hundred_px(config: &config::FiveHundredPx, around: &Around) -> Option<Arc<dyn Bridge>> {
@@ -161,5 +172,7 @@ fn five_hundred_px(config: &config::FiveHundredPx, around: &Around) -> Option<Ar
         consumer_secret: secret(config.consumer_secret.as_ref()),
         user_agent: around.user_agent.clone(),
     };
-    config.enabled.then(|| Arc::new(five_hundred_px::FiveHundredPx::new(settings, Arc::clone(&around.http))) as _)
+    config
+        .enabled
+        .then(|| Arc::new(five_hundred_px::FiveHundredPx::new(settings, around.http(Platform::FiveHundredPx))) as _)
 }

@@ -3,7 +3,7 @@
 //! Owns the assembly: database, clock, keys of the instance actor, the guarded client, rails and bridges are made once,
 //! from the configuration, and handed down. Flows receive values from it, never the node itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ use crate::flows::{Instance, Policy};
 use crate::rails::Rail;
 use crate::rails::sandbox::SandboxRail;
 use crate::storage::people::{self, Actor, ActorKeys, ActorKind};
-use crate::storage::{self, Database, Options, ledger};
+use crate::storage::{self, Database, Options, bridge_health, ledger};
 use crate::vault::{Vault, VaultError};
 
 /// Why an instance cannot start.
@@ -102,6 +102,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Held while a credential is renewed.
     pub renewals: tokio::sync::Mutex<()>,
+    /// Connections whose likes are being read at this moment.
+    pub readings: Mutex<BTreeSet<i64>>,
     /// Rung when there may be work to do.
     pub wake: Notify,
     /// What was fetched a short while ago for the inbox.
@@ -144,6 +146,11 @@ impl Node {
             Some(url) => Some(Arc::new(SandboxRail::new(url.as_str(), &config.rail.sandbox.account)?)),
         };
         let bridges = super::bridges::registry(&config.bridge, &client, &instance.base_url);
+        for (platform, health) in db.read(bridge_health::all).await? {
+            if let Some(meter) = bridges.meter(platform) {
+                meter.set_paused(health.is_paused());
+            }
+        }
         let vault = Vault::open(&config.server.data_dir)?;
         Ok(Node(Arc::new(Parts {
             instance,
@@ -157,6 +164,7 @@ impl Node {
             is_rail_read: AtomicBool::new(false),
             vault,
             renewals: tokio::sync::Mutex::default(),
+            readings: Mutex::default(),
             bridges,
             wake: Notify::new(),
             gate: Memory::default(),

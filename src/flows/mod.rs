@@ -6,6 +6,7 @@
 //!
 //! A month in order: [`register`], [`fund`], [`prove_account`], [`connect`], [`notice`], [`flattr`], [`suggest`],
 //! [`claim`], [`consent`], [`close_month`], [`settle`] and [`hear`], [`receive_money`], [`pay_out`]; [`audit`] proves it.
+//! [`watch_bridge`] is about platforms, not money.
 
 pub mod audit;
 pub mod claim;
@@ -25,6 +26,7 @@ pub mod receive_money;
 pub mod register;
 pub mod settle;
 pub mod suggest;
+pub mod watch_bridge;
 
 use crate::domain::money::{Amount, Currency};
 

@@ -2,7 +2,7 @@
 //!
 //! Owns that every piece of work is found in the database, so that a restart continues where the process ended: inbox rows,
 //! outbox events, deliveries, the calendar, channels, rails, bridges and imports. One round does what is due and says whether it
-//! did anything.
+//! did anything; bridges look after their rounds themselves, one for each platform.
 
 mod bridges;
 mod calendar;
@@ -17,9 +17,9 @@ use crate::federation::{Node, delivery, inbox, outbox};
 use crate::storage;
 
 pub use bridges::{
-    Checked, LookUpError, SignedIn, Turn, begin_opt_out, check_account, check_before_payout, check_claim,
-    check_identity, check_opt_out, claim_signed_in, credentials, end_sign_in, find, look_up, note_post, read_consents,
-    read_due, read_likes, signed_in_as,
+    Checked, LookUpError, SignedIn, Turn, TurnEnd, begin_opt_out, check_account, check_before_payout, check_claim,
+    check_identity, check_opt_out, claim_signed_in, credentials, end_sign_in, find, health, look_up, note_post,
+    read_consents, read_due, read_likes, read_now, signed_in_as, try_out,
 };
 pub use imports::{ImportFailure, import};
 
@@ -82,7 +82,7 @@ pub async fn run(federation: Federation) {
         every(&federation, "channels", |federation| async move { channels::step(&federation).await }),
         every(&federation, "rails", |federation| async move { rails::step(&federation).await }),
         every(&federation, "imports", |federation| async move { imports::step(&federation).await }),
-        every(&federation, "bridges", |federation| async move { bridges::step(&federation).await }),
+        bridges::run(&federation),
     );
 }
 

@@ -5,7 +5,8 @@
 //! listens on loopback only, since its tokens are no secrets.
 //!
 //! Each platform is a [`Simulated`]: from a request and the [`model::World`] to a reply, below a path prefix
-//! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`].
+//! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`];
+//! what people look at is [`pages`].
 //! An instance that serves people never starts it. Source: docs/bridges/README.md, "The sandbox".
 
 pub mod appnet;
@@ -18,6 +19,7 @@ pub mod github;
 pub mod instagram;
 pub mod model;
 pub mod oauth;
+pub mod pages;
 pub mod reply;
 pub mod soundcloud;
 pub mod twitter;
@@ -34,6 +36,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::Value;
 
 use crate::domain::identity::Platform;
+use crate::domain::time::Timestamp;
 use fault::{Effect, Limit, PageFault, Refusal};
 use model::{Missing, World};
 use reply::{Reply, Request};
@@ -116,6 +119,12 @@ impl Sandbox {
         self.world.lock()
     }
 
+    /// Fills the empty world with a few people and posts on every platform, and sets its clock.
+    pub fn sow(&self, now: Timestamp) {
+        let platforms = SIMULATED.iter().map(|simulated| simulated.platform());
+        pages::seed::sow(&mut self.world(), platforms, now);
+    }
+
     pub async fn stop(self) {
         self.handle.stop(false).await;
     }
@@ -169,6 +178,9 @@ async fn answer(http: HttpRequest, body: web::Bytes, world: web::Data<SharedWorl
         let below = Request { path: format!("/{below}"), ..request.clone() };
         let world = &mut *world.lock();
         return bank::answer(&mut world.bank, &below, world.now).into_http();
+    }
+    if let Some(reply) = pages::answer(&mut world.lock(), &request) {
+        return reply.into_http();
     }
     let (reply, effect) = {
         let world = &mut *world.lock();

@@ -2,7 +2,7 @@
 //!
 //! Owns no decision: what a look at a profile means is for [`crate::flows::claim`] and [`crate::flows::prove_account`].
 
-use diesel::dsl::exists;
+use diesel::dsl::{count_star, exists};
 use diesel::prelude::*;
 use diesel::select;
 
@@ -14,7 +14,7 @@ use super::schema::{
 };
 use super::{Result, Tx};
 use crate::domain::id::{IdentityId, PatronId};
-use crate::domain::identity::ExternalId;
+use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::storage::months::Outcome;
 
@@ -157,10 +157,21 @@ pub fn save_failed_look(tx: &mut Tx, identity: IdentityId, error: &str, next_at:
     Ok(())
 }
 
-/// Identities whose profiles are to be read again.
-pub fn due_looks(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Identity>> {
+/// Platforms on which profiles are to be read again, with how many.
+pub fn due_looks_by_platform(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, i64)>> {
     Ok(both!(tx, |db| claim_looks::table
         .inner_join(identities::table)
+        .filter(claim_looks::next_at.le(now.micros()))
+        .group_by(identities::platform)
+        .select((identities::platform, count_star()))
+        .load(db))?)
+}
+
+/// Identities of one platform whose profiles are to be read again.
+pub fn due_looks(tx: &mut Tx, platform: Platform, now: Timestamp, limit: i64) -> Result<Vec<Identity>> {
+    Ok(both!(tx, |db| claim_looks::table
+        .inner_join(identities::table)
+        .filter(identities::platform.eq(platform.slug()))
         .filter(claim_looks::next_at.le(now.micros()))
         .order((claim_looks::next_at, claim_looks::identity_id))
         .limit(limit)

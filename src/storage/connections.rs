@@ -1,5 +1,6 @@
 //! Accounts of patrons as sources of likes, claims that wait to be checked, and how far each rail has been read.
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
@@ -90,12 +91,30 @@ pub fn due_connections(tx: &mut Tx, platform: Platform, now: Timestamp, limit: i
         .load(db))?)
 }
 
-pub fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64> {
+/// Platforms on which connections are due, with how many.
+pub fn due_by_platform(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, i64)>> {
     Ok(both!(tx, |db| connections::table
         .filter(connections::is_active.eq(true))
         .filter(connections::next_poll_at.le(now.micros()))
-        .count()
-        .get_result(db))?)
+        .group_by(connections::platform)
+        .select((connections::platform, count_star()))
+        .load(db))?)
+}
+
+/// The connection of an account.
+pub fn connection_to(tx: &mut Tx, account: &ExternalId) -> Result<Option<Connection>> {
+    Ok(both!(tx, |db| connections::table
+        .filter(connections::platform.eq(account.platform().slug()))
+        .filter(connections::account.eq(account.account()))
+        .first(db)
+        .optional())?)
+}
+
+/// The connections of a platform by the handle that their accounts bore last, without regard to case.
+pub fn connections_by_handle(tx: &mut Tx, platform: Platform, handle: &str) -> Result<Vec<Connection>> {
+    let all: Vec<Connection> =
+        both!(tx, |db| connections::table.filter(connections::platform.eq(platform.slug())).load(db))?;
+    Ok(all.into_iter().filter(|row| row.handle.eq_ignore_ascii_case(handle)).collect())
 }
 
 /// Ends a poll in which everything went well.
@@ -459,9 +478,19 @@ pub fn recheck_signed_in(tx: &mut Tx, home: &str, now: Timestamp) -> Result<()> 
     Ok(())
 }
 
-pub fn due_claim_checks(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<ClaimCheck>> {
+pub fn count_due_claim_checks(tx: &mut Tx, now: Timestamp) -> Result<i64> {
     Ok(both!(tx, |db| claim_checks::table
         .filter(claim_checks::state.eq("waiting"))
+        .filter(claim_checks::next_at.le(now.micros()))
+        .count()
+        .get_result(db))?)
+}
+
+/// Checks that are due on one platform.
+pub fn due_claim_checks(tx: &mut Tx, platform: Platform, now: Timestamp, limit: i64) -> Result<Vec<ClaimCheck>> {
+    Ok(both!(tx, |db| claim_checks::table
+        .filter(claim_checks::state.eq("waiting"))
+        .filter(claim_checks::identity.like(format!("{platform}:%")))
         .filter(claim_checks::next_at.le(now.micros()))
         .order(claim_checks::id)
         .limit(limit)

@@ -27,6 +27,7 @@ macro_rules! both {
 }
 
 pub mod bank;
+pub mod bridge_health;
 pub mod claims;
 pub mod connections;
 pub mod consent;

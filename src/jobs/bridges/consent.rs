@@ -70,13 +70,23 @@ async fn ask_by_id(node: &Node, id: &ExternalId) -> Result<Profile, LookUpError>
     Ok(profile)
 }
 
-/// How many profiles are due.
-pub(super) async fn count_due(node: &Node, now: Timestamp) -> Result<usize, JobError> {
-    let mut count = 0;
-    for platform in asked(node) {
-        count += due(node, platform, now, 100).await?.len();
+/// How many profiles are due on each platform that can be asked.
+pub(super) async fn due_by_platform(node: &Node, now: Timestamp) -> Result<Vec<(String, i64)>, JobError> {
+    let mut counts = Vec::new();
+    if node.db.read(move |tx| consent::is_any_due(tx, now)).await? {
+        for platform in asked(node) {
+            let count = due(node, platform, now, 100).await?.len();
+            counts.push((platform.slug().to_owned(), i64::try_from(count).unwrap_or(i64::MAX)));
+        }
     }
-    Ok(count)
+    Ok(counts)
+}
+
+/// Where nobody can be asked, what is due must not stand in the way of the others.
+pub(super) async fn put_off_closed(node: &Node, now: Timestamp) -> Result<(), JobError> {
+    let asked = asked(node);
+    let closed: Vec<Platform> = Platform::ALL.into_iter().filter(|platform| !asked.contains(platform)).collect();
+    Ok(node.write(move |tx| consent::put_off_platforms(tx, &closed, now, now.plus(LOOK_AGE))).await.map(|_| ())?)
 }
 
 /// Platforms that can be asked for profiles.
@@ -99,18 +109,16 @@ pub async fn read_consents(node: &Node, now: Timestamp) -> Result<bool, JobError
     if !node.db.read(move |tx| consent::is_any_due(tx, now)).await? {
         return Ok(false);
     }
-    let asked = asked(node);
-    // Nobody can be asked there: these rows must not stand in the way of the others.
-    let closed: Vec<Platform> = Platform::ALL.into_iter().filter(|platform| !asked.contains(platform)).collect();
-    node.write(move |tx| consent::put_off_platforms(tx, &closed, now, now.plus(LOOK_AGE))).await?;
+    put_off_closed(node, now).await?;
     let mut is_busy = false;
-    for outcome in join_all(asked.into_iter().map(|platform| read_platform(node, platform, now))).await {
+    for outcome in join_all(asked(node).into_iter().map(|platform| read_platform(node, platform, now))).await {
         is_busy |= outcome?;
     }
     Ok(is_busy)
 }
 
-async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
+/// Reads what is due on one platform, a few profiles.
+pub(super) async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
     let mut is_busy = false;
     for identity in due(node, platform, now, ROUND_MAX).await? {
         is_busy = true;

@@ -3,26 +3,27 @@
 //! Owns that a failure of one connection is its own and that a limit is obeyed to the second, by everybody who shares
 //! it. Where the reading stands is in the database after every page, so an interruption costs one page at most.
 
-use std::time::Duration;
+use std::sync::PoisonError;
 
+use super::health::{self, Allowance};
+use super::when::{BACKOFF_MIN, backoff, next_poll};
 use super::{JobError, credentials, seen_post};
 use crate::bridges::listing::PAGES_MAX;
 use crate::bridges::{
-    self, Access, Bridge, Capabilities, Credential, Cursor, LikeOrder, LikePage, LikesQuery, LikesReply, LiveApi, Who,
+    self, Access, Bridge, Capabilities, Credential, Cursor, LikeOrder, LikePage, LikesQuery, LikesReply, LiveApi,
+    Quota, Who,
 };
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
-use crate::flows::connect::{self, After, Changed, Habit, Page, PassKind};
-use crate::storage;
+use crate::flows::connect::{self, After, Changed, ConnectError, Habit, Page, PassKind};
+use crate::flows::watch_bridge::{self, Exchange};
 use crate::storage::connections::{self, Connection, Pass};
 use crate::storage::grants::Purpose;
+use crate::storage::{self, Tx};
 
 /// Pages that one connection reads before others have their turn.
 const PAGES_PER_TURN: u32 = 20;
-/// The shortest wait after a failure, and the longest.
-const BACKOFF_MIN: Duration = Duration::from_secs(60);
-const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// How a turn of a connection ended, for those who wait behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,19 +31,94 @@ pub struct Turn {
     pub changed: Changed,
     /// The shared allowance is used up until then.
     pub paused_until: Option<Timestamp>,
+    pub end: TurnEnd,
+}
+
+/// Where a turn has left a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnEnd {
+    /// Everything was read that was to be read.
+    Done,
+    /// There is more to read.
+    More,
+    /// Something went wrong, and the next turn is later: the connection says what and when.
+    PutOff,
+    /// Somebody else reads it at this moment.
+    Elsewhere,
 }
 
 impl Turn {
-    fn of(changed: Changed) -> Turn {
-        Turn { changed, paused_until: None }
+    fn of(changed: Changed, end: TurnEnd) -> Turn {
+        Turn { changed, paused_until: None, end }
+    }
+}
+
+/// That a connection is being read: two readers of one listing would each spoil the other's pass.
+struct Reserved<'a> {
+    node: &'a Node,
+    connection: i64,
+}
+
+impl<'a> Reserved<'a> {
+    fn take(node: &'a Node, connection: i64) -> Option<Reserved<'a>> {
+        let is_free = node.readings.lock().unwrap_or_else(PoisonError::into_inner).insert(connection);
+        is_free.then_some(Reserved { node, connection })
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.node.readings.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.connection);
     }
 }
 
 /// Reads the likes of one connection and applies what changed. A failure of the platform is no error here: the
 /// connection is put off, with what the next turn needs.
 pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) -> Result<Turn, JobError> {
+    read_within(node, connection, now, &Allowance::unlimited()).await
+}
+
+/// Reads a connection to the end of its pass, because the operator asks for it: turn after turn, whatever the budget.
+pub async fn read_now(node: &Node, id: i64) -> Result<Option<(Turn, Connection)>, JobError> {
+    let mut changed = Changed::default();
+    let reserved = Reserved::take(node, id);
+    loop {
+        let Some(connection) = node.db.read(move |tx| connections::connection(tx, id)).await? else { return Ok(None) };
+        let mut turn = match &reserved {
+            None => Turn::of(changed, TurnEnd::Elsewhere),
+            Some(_) => take_turn(node, &connection, node.now(), &Allowance::unlimited()).await?,
+        };
+        changed.add(turn.changed);
+        if turn.end != TurnEnd::More {
+            turn.changed = changed;
+            let after = node.db.read(move |tx| connections::connection(tx, id)).await?;
+            return Ok(after.map(|after| (turn, after)));
+        }
+    }
+}
+
+/// Reads the likes of one connection within the allowance of its round.
+pub(super) async fn read_within(
+    node: &Node,
+    connection: &Connection,
+    now: Timestamp,
+    allowance: &Allowance,
+) -> Result<Turn, JobError> {
+    match Reserved::take(node, connection.id) {
+        None => Ok(Turn::of(Changed::default(), TurnEnd::Elsewhere)),
+        Some(_reserved) => take_turn(node, connection, now, allowance).await,
+    }
+}
+
+async fn take_turn(
+    node: &Node,
+    connection: &Connection,
+    now: Timestamp,
+    allowance: &Allowance,
+) -> Result<Turn, JobError> {
     let account = external_id(connection)?;
-    let Some(bridge) = node.bridges.get(account.platform()).cloned() else {
+    let platform = account.platform();
+    let Some(bridge) = node.bridges.get(platform).cloned() else {
         return put_off(node, connection, "the bridge is switched off", now).await;
     };
     let Some(live) = bridge.live() else {
@@ -51,7 +127,7 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
     let able = bridge.capabilities();
     let own = match credentials::of(node, &*bridge, &account, Purpose::Likes).await? {
         Ok(own) => own,
-        Err(error) => return fail(node, connection, account.platform(), &error, false, now).await,
+        Err(error) => return fail(node, connection, platform, error, (false, Quota::default()), now).await,
     };
     let has_ended = own.is_none() && credentials::has_ended(node, &account).await?;
     let Some((who, access)) = asked_as(able, account.clone(), own) else {
@@ -68,41 +144,43 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
         live,
         query: LikesQuery { who, access, cursor: None, etag: None },
         habit: habit(&*bridge),
+        platform,
+        is_shared,
+        has_ended,
         now,
         changed: Changed::default(),
+        quota: Quota::default(),
+        allowance,
     };
     let ended = reading.run().await?;
-    let changed = reading.changed;
-    let platform = reading.platform()?;
+    let (changed, quota, id) = (reading.changed, reading.quota, connection.id);
     match ended {
-        Ended::Done { unreadable } => {
-            let ended = "what the account granted has ended: sign in again; until then its public likes are read";
-            let note = match unreadable {
-                0 => has_ended.then(|| ended.to_owned()),
-                _ => Some(format!("{unreadable} items could not be understood")),
-            };
-            let next = now.plus(node.config.bridge.poll_interval(platform));
-            let id = connection.id;
-            node.write(move |tx| connections::save_success(tx, id, now, next, note.as_deref())).await?;
+        Ended::Done => {
             tracing::info!(
                 platform = %connection.platform,
                 "read the likes of {}: {} new, {} taken back, {} of before",
                 connection.handle, changed.flattrs, changed.taken_back, changed.baseline
             );
-            Ok(Turn::of(changed))
+            Ok(Turn::of(changed, TurnEnd::Done))
         }
         Ended::TurnOver => {
-            let id = connection.id;
-            node.write(move |tx| connections::set_next_poll(tx, id, now)).await?;
-            Ok(Turn::of(changed))
+            let exchange = health::exchange(node, platform, now, Ok(()), is_shared, quota);
+            node.write(move |tx| {
+                connections::set_next_poll(tx, id, now)?;
+                if exchange.requests > 0 {
+                    watch_bridge::note(tx, platform, &exchange)?;
+                }
+                Ok::<(), storage::Error>(())
+            })
+            .await?;
+            Ok(Turn::of(changed, TurnEnd::More))
         }
         Ended::Failed(bridges::Error::Unauthorized { message, .. }) if !is_shared => {
             // Expired before its time, or taken back at the platform: the renewal tells which.
             let reason = match credentials::renew(node, &*bridge, &account, Purpose::Likes).await? {
                 Ok(Some(_)) => {
-                    let id = connection.id;
                     node.write(move |tx| connections::set_next_poll(tx, id, now.plus(BACKOFF_MIN))).await?;
-                    return Ok(Turn::of(changed));
+                    return Ok(Turn::of(changed, TurnEnd::PutOff));
                 }
                 Ok(None) => format!("{message}: the account has to sign in again"),
                 Err(error) => error.to_string(),
@@ -110,7 +188,7 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
             put_off(node, connection, &reason, now).await
         }
         Ended::Failed(error) => {
-            let mut turn = fail(node, connection, platform, &error, is_shared, now).await?;
+            let mut turn = fail(node, connection, platform, error, (is_shared, quota), now).await?;
             turn.changed = changed;
             Ok(turn)
         }
@@ -123,7 +201,7 @@ pub async fn put_off(node: &Node, connection: &Connection, reason: &str, now: Ti
     let next = now.plus(backoff(connection, BACKOFF_MIN));
     let (id, reason) = (connection.id, reason.to_owned());
     node.write(move |tx| connections::postpone(tx, id, next, &reason)).await?;
-    Ok(Turn::of(Changed::default()))
+    Ok(Turn::of(Changed::default(), TurnEnd::PutOff))
 }
 
 /// Puts a connection off after a failure of the platform; a limit holds for all who share the allowance.
@@ -131,26 +209,34 @@ async fn fail(
     node: &Node,
     connection: &Connection,
     platform: Platform,
-    error: &bridges::Error,
-    is_shared: bool,
+    error: bridges::Error,
+    (is_shared, quota): (bool, Quota),
     now: Timestamp,
 ) -> Result<Turn, JobError> {
-    let bridges::Error::RateLimited { until, .. } = error else {
-        return put_off(node, connection, &error.to_string(), now).await;
-    };
-    // A limit that names no time is tried again later and later; one that names the past, soon.
-    let until = until.map_or_else(|| now.plus(backoff(connection, BACKOFF_MIN)), |until| until.max(now));
-    tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
     let (id, reason) = (connection.id, error.to_string());
+    let after_failure = now.plus(backoff(connection, BACKOFF_MIN));
+    let (next, limited_until) = match &error {
+        // A limit that names no time is tried again later and later; one that names the past, soon.
+        bridges::Error::RateLimited { until, .. } => {
+            let until = until.map_or(after_failure, |until| until.max(now));
+            tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
+            (until, Some(until).filter(|_| is_shared))
+        }
+        _ => {
+            tracing::warn!(platform = %platform, "could not read the likes of {}: {reason}", connection.handle);
+            (after_failure, None)
+        }
+    };
+    let exchange = health::exchange(node, platform, now, Err(error), is_shared, quota);
     node.write(move |tx| {
-        connections::postpone(tx, id, until, &reason)?;
-        if is_shared {
+        connections::postpone(tx, id, next, &reason)?;
+        if let Some(until) = limited_until {
             connections::pause_platform(tx, platform, until)?;
         }
-        Ok::<(), storage::Error>(())
+        watch_bridge::note(tx, platform, &exchange)
     })
     .await?;
-    Ok(Turn { changed: Changed::default(), paused_until: is_shared.then_some(until) })
+    Ok(Turn { changed: Changed::default(), paused_until: limited_until, end: TurnEnd::PutOff })
 }
 
 /// In whose name a listing is asked for; `None` when it has to be the account's own and there is no credential.
@@ -167,23 +253,10 @@ fn habit(bridge: &dyn Bridge) -> Habit {
     Habit { is_newest_first: able.like_order == LikeOrder::NewestFirst, is_metered: able.is_metered }
 }
 
-/// Longer with each failure in a row, and a little different for each connection, so that they do not come back all at
-/// once.
-fn backoff(connection: &Connection, first: Duration) -> Duration {
-    let doublings = u32::try_from(connection.failures.clamp(0, 16)).expect("at most 16");
-    let wait = first.saturating_mul(1 << doublings).min(BACKOFF_MAX);
-    // SplitMix64 of what names this failure: the same after a restart.
-    let mut mixed = (connection.id as u64).wrapping_mul(31).wrapping_add(connection.failures as u64);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    wait + wait.mul_f64((mixed >> 40) as f64 / (1_u64 << 24) as f64 / 4.0)
-}
-
 /// How the reading of one connection ended.
 enum Ended {
-    Done {
-        unreadable: i64,
-    },
+    /// The connection is at rest, and says so already.
+    Done,
     /// There is more to read, and others wait.
     TurnOver,
     Failed(bridges::Error),
@@ -196,28 +269,41 @@ struct Reading<'a> {
     live: &'a dyn LiveApi,
     query: LikesQuery,
     habit: Habit,
+    platform: Platform,
+    is_shared: bool,
+    /// What the account granted has ended, and it is read as anybody sees it.
+    has_ended: bool,
     now: Timestamp,
     changed: Changed,
+    /// What the platform said last of the allowance.
+    quota: Quota,
+    allowance: &'a Allowance,
 }
 
 impl Reading<'_> {
-    fn platform(&self) -> Result<Platform, storage::Error> {
-        Ok(external_id(self.connection)?.platform())
-    }
-
     async fn run(&mut self) -> Result<Ended, JobError> {
         let (id, habit, now) = (self.connection.id, self.habit, self.now);
         let mut pass = self.node.write(move |tx| connect::begin(tx, id, habit, now)).await?;
         for _ in 0..PAGES_PER_TURN {
+            if self.allowance.is_spent() {
+                break;
+            }
             // Only a pass for new likes may be answered by "nothing is new".
             let may_skip = pass.pages == 0 && PassKind::of(&pass)? == PassKind::Newest;
             self.query.cursor = pass.cursor.as_deref().map(Cursor::new);
             self.query.etag = self.connection.etag.clone().filter(|_| may_skip);
             let page = match self.live.likes(&self.query).await {
                 Ok(LikesReply::Page(page)) => page,
-                Ok(LikesReply::NotModified { .. }) => {
-                    self.node.write(move |tx| connect::not_modified(tx, id)).await?;
-                    return Ok(Ended::Done { unreadable: 0 });
+                Ok(LikesReply::NotModified { quota }) => {
+                    self.hear(quota);
+                    let mut finish = self.finish();
+                    self.node
+                        .write(move |tx| {
+                            connect::not_modified(tx, id)?;
+                            finish.carry_out(tx, 0).map_err(ConnectError::from)
+                        })
+                        .await?;
+                    return Ok(Ended::Done);
                 }
                 Err(error) => return self.broken_off(&pass, error).await,
             };
@@ -227,13 +313,36 @@ impl Reading<'_> {
             }
             match self.apply(page).await? {
                 After::Page(next) => pass = next,
-                After::Done { unreadable } => return Ok(Ended::Done { unreadable }),
+                After::Done { .. } => return Ok(Ended::Done),
             }
         }
         Ok(Ended::TurnOver)
     }
 
+    /// How the connection is left when this reply was the last that was wanted.
+    fn finish(&self) -> Finish {
+        let (connection, interval) = (self.connection.id, self.node.config.bridge.poll_interval(self.platform));
+        Finish {
+            node: self.node.clone(),
+            connection,
+            platform: self.platform,
+            now: self.now,
+            next_poll: next_poll(connection, self.now, interval),
+            is_shared: self.is_shared,
+            has_ended: self.has_ended,
+            quota: self.quota,
+            exchange: None,
+        }
+    }
+
+    fn hear(&mut self, quota: Quota) {
+        if quota != Quota::default() {
+            self.quota = quota;
+        }
+    }
+
     async fn apply(&mut self, page: LikePage) -> Result<After, JobError> {
+        self.hear(page.quota);
         let page = Page {
             likes: page.items.iter().map(|item| (seen_post(self.node, &item.post), item.liked_at)).collect(),
             unreadable: page.unreadable,
@@ -242,7 +351,17 @@ impl Reading<'_> {
             seen_at: self.now,
         };
         let (instance, id, habit) = (self.node.instance.clone(), self.connection.id, self.habit);
-        let (changed, after) = self.node.write(move |tx| connect::apply(tx, &instance, id, habit, &page)).await?;
+        let mut finish = self.finish();
+        let (changed, after) = self
+            .node
+            .write(move |tx| {
+                let (changed, after) = connect::apply(tx, &instance, id, habit, &page)?;
+                if let After::Done { unreadable } = &after {
+                    finish.carry_out(tx, *unreadable)?;
+                }
+                Ok::<_, ConnectError>((changed, after))
+            })
+            .await?;
         self.changed.add(changed);
         Ok(after)
     }
@@ -255,6 +374,35 @@ impl Reading<'_> {
             self.node.write(move |tx| connect::abandon(tx, id)).await?;
         }
         Ok(Ended::Failed(error))
+    }
+}
+
+/// The end of a poll, written with its last page: a transaction of its own would cost every poll one more sync.
+struct Finish {
+    node: Node,
+    connection: i64,
+    platform: Platform,
+    now: Timestamp,
+    next_poll: Timestamp,
+    is_shared: bool,
+    has_ended: bool,
+    quota: Quota,
+    /// Made once, also when the transaction is run again.
+    exchange: Option<Exchange>,
+}
+
+impl Finish {
+    fn carry_out(&mut self, tx: &mut Tx, unreadable: i64) -> Result<(), storage::Error> {
+        let Finish { node, platform, now, is_shared, quota, .. } = self;
+        let make = || health::exchange(node, *platform, *now, Ok(()), *is_shared, *quota);
+        let exchange = self.exchange.get_or_insert_with(make);
+        let ended = "what the account granted has ended: sign in again; until then its public likes are read";
+        let note = match unreadable {
+            0 => self.has_ended.then(|| ended.to_owned()),
+            _ => Some(format!("{unreadable} items could not be understood")),
+        };
+        connections::save_success(tx, self.connection, self.now, self.next_poll, note.as_deref())?;
+        watch_bridge::note(tx, self.platform, exchange)
     }
 }
 
@@ -272,43 +420,6 @@ fn external_id(connection: &Connection) -> Result<ExternalId, storage::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::PatronId;
-
-    fn connection(id: i64, failures: i64) -> Connection {
-        Connection {
-            id,
-            patron_id: PatronId(1),
-            platform: "github".into(),
-            account: "7".into(),
-            handle: "mira".into(),
-            is_active: true,
-            baseline_at: None,
-            newest_like_at: None,
-            etag: None,
-            next_poll_at: 0,
-            last_success_at: None,
-            last_error: None,
-            connected_at: None,
-            caught_up_at: None,
-            full_at: None,
-            pass_number: 0,
-            failures,
-            asks_first: false,
-        }
-    }
-
-    #[test]
-    fn each_failure_waits_longer_and_no_two_connections_the_same() {
-        let wait = |id, failures| backoff(&connection(id, failures), BACKOFF_MIN);
-        for failures in 0..10 {
-            let doubled = (BACKOFF_MIN * (1 << failures)).min(BACKOFF_MAX);
-            assert!(wait(7, failures) >= doubled && wait(7, failures) <= doubled.mul_f64(1.25), "{failures}");
-        }
-        assert!(wait(7, 1_000) >= BACKOFF_MAX);
-        assert_ne!(wait(7, 3), wait(8, 3));
-        assert_eq!(wait(7, 3), wait(7, 3));
-    }
-
     #[test]
     fn a_platform_that_hides_likes_is_read_only_with_the_own_credential() {
         let able = Capabilities {

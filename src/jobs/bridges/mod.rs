@@ -1,83 +1,206 @@
 //! Bridges at work: patrons' likes are read, claims are checked, accounts are looked up.
 //!
 //! Owns the waiting: a rate limit is obeyed to the second, a failure backs off, and neither a bridge that is down nor a
-//! connection that is broken holds up another. What was read is handed to the flows as values.
+//! connection that is broken holds up another. So each kind of work on each platform is a task of its own, and no round
+//! waits for all of them. What was read is handed to the flows as values.
 
 mod claim_sign_in;
 mod claims;
 mod consent;
 pub mod credentials;
 pub mod find;
+pub mod health;
 mod likes;
+pub mod try_out;
+mod when;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
 
 use super::JobError;
-use crate::bridges::{self, Access, Post, Profile, Who};
+use crate::bridges::{self, Access, Post, Profile, Quota, Who};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::fault;
 use crate::federation::Node;
 use crate::flows::consent::{self as consent_flow, Reading};
 use crate::flows::notice::{self, SeenPost};
-use crate::storage;
-use crate::storage::connections;
+use crate::flows::watch_bridge;
 use crate::storage::identities::{Identity, SeenIdentity};
+use crate::storage::{self, bridge_health, connections};
+use health::Allowance;
 
 pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use consent::{begin_opt_out, check_opt_out, read_consents};
-pub use likes::{Turn, read_likes};
+pub use likes::{Turn, TurnEnd, read_likes, read_now};
 
 /// Connections of one platform that are taken up in one round, and how many of them at the same time.
 const ROUND_MAX: i64 = 20;
 const AT_ONCE_MAX: usize = 4;
+/// Claims and profiles of one platform that are looked at in one round.
+const LOOKS_MAX: i64 = 20;
+/// More that are due than this are not counted.
+const COUNTED_MAX: i64 = 1_000;
 
-/// Reads what is due. Says whether anything was done.
-pub async fn step(node: &Node) -> Result<bool, JobError> {
-    let now = node.now();
-    let is_busy = read_due(node, now).await?;
-    let checks = node.db.read(move |tx| connections::due_claim_checks(tx, now, 20)).await?;
-    let looks = node.db.read(move |tx| storage::claims::due_looks(tx, now, 20)).await?;
-    let is_busy = is_busy || !checks.is_empty() || !looks.is_empty();
-    for check in checks {
-        claims::check_peer_claim(node, check).await?;
-    }
-    for identity in looks {
-        claims::look_again(node, &identity).await?;
-    }
-    Ok(consent::read_consents(node, now).await? || is_busy)
+/// One kind of work on one platform: it waits for no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Work {
+    platform: Platform,
+    kind: Kind,
 }
 
-/// Reads the connections that are due: all platforms side by side, a few connections of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Likes,
+    ClaimChecks,
+    Looks,
+    Consents,
+}
+
+/// Does what is due, until the process ends.
+pub async fn run(node: &Node) {
+    let interval = Duration::from_millis(node.config.jobs.poll_interval_milliseconds);
+    let mut at_work = FuturesUnordered::new();
+    let mut taken = BTreeSet::new();
+    loop {
+        // The bell is heard from before the look, so that nothing queued meanwhile is missed.
+        let bell = node.wake.notified();
+        match due_work(node, node.now()).await {
+            Ok(due) => {
+                for (work, _) in due {
+                    if taken.insert(work) {
+                        at_work.push(carry_out(node, work, interval));
+                    }
+                }
+            }
+            Err(error) => tracing::error!(job = "bridges", "bridges failed: {}", fault::explain(&error)),
+        }
+        tokio::select! {
+            Some(work) = at_work.next() => {
+                taken.remove(&work);
+            }
+            () = bell => {}
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+/// Does one round of one kind of work. A failure of ours is told, and the work rests for a moment.
+async fn carry_out(node: &Node, work: Work, rest: Duration) -> Work {
+    if let Err(error) = round(node, work).await {
+        let (platform, reason) = (work.platform, fault::explain(&error));
+        tracing::error!(job = "bridges", platform = %platform, "the bridge to {platform} failed: {reason}");
+        tokio::time::sleep(rest).await;
+    }
+    work
+}
+
+async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobError> {
+    let now = node.now();
+    match kind {
+        Kind::Likes => read_platform(node, platform, now).await?,
+        Kind::ClaimChecks => {
+            let due = move |tx: &mut storage::Tx| connections::due_claim_checks(tx, platform, now, LOOKS_MAX);
+            for check in node.db.read(due).await? {
+                claims::check_peer_claim(node, check).await?;
+            }
+        }
+        Kind::Looks => {
+            let due = move |tx: &mut storage::Tx| storage::claims::due_looks(tx, platform, now, LOOKS_MAX);
+            for identity in node.db.read(due).await? {
+                claims::look_again(node, &identity).await?;
+            }
+        }
+        Kind::Consents => {
+            consent::put_off_closed(node, now).await?;
+            consent::read_platform(node, platform, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What is due at a moment, with how much of it. Nothing is on a platform that the operator has paused, and no likes where
+/// the budget of polling is used up.
+async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobError> {
+    let (healths, likes, looks, checks) = node
+        .db
+        .read(move |tx| {
+            let healths = bridge_health::all(tx)?;
+            let likes = connections::due_by_platform(tx, now)?;
+            let looks = storage::claims::due_looks_by_platform(tx, now)?;
+            let mut checks = Vec::new();
+            if connections::count_due_claim_checks(tx, now)? > 0 {
+                for platform in Platform::ALL {
+                    let due = connections::due_claim_checks(tx, platform, now, COUNTED_MAX)?.len();
+                    checks.push((platform.slug().to_owned(), i64::try_from(due).unwrap_or(COUNTED_MAX)));
+                }
+            }
+            Ok::<_, storage::Error>((healths, likes, looks, checks))
+        })
+        .await?;
+    let consents = consent::due_by_platform(node, now).await?;
+    let mut work = Vec::new();
+    for (platform, health) in healths {
+        if let Some(meter) = node.bridges.meter(platform) {
+            // Another process of this instance may have been told.
+            meter.set_paused(health.is_paused());
+        }
+        if health.is_paused() {
+            continue;
+        }
+        let is_spent = health::budget(node, platform, &health, now).is_spent();
+        for (kind, counts) in
+            [(Kind::Likes, &likes), (Kind::ClaimChecks, &checks), (Kind::Looks, &looks), (Kind::Consents, &consents)]
+        {
+            let count = counts.iter().find(|(slug, _)| slug == platform.slug()).map_or(0, |(_, count)| *count);
+            if count > 0 && !(kind == Kind::Likes && is_spent) {
+                work.push((Work { platform, kind }, count));
+            }
+        }
+    }
+    Ok(work)
+}
+
+/// Reads one round of the connections that are due: all platforms side by side, a few connections of each. Says whether
+/// there were any.
 ///
 /// - errors: only when the database fails; everything else is put down beside the connection that it befell.
 pub async fn read_due(node: &Node, now: Timestamp) -> Result<bool, JobError> {
-    let rounds = Platform::ALL.map(|platform| read_platform(node, platform, now));
-    let mut is_busy = false;
-    for outcome in join_all(rounds).await {
-        is_busy |= outcome?;
-    }
+    let due = due_work(node, now).await?;
+    let platforms = due.iter().filter(|(work, _)| work.kind == Kind::Likes).map(|(work, _)| work.platform);
+    let outcomes = join_all(platforms.map(|platform| read_platform(node, platform, now))).await;
+    let is_busy = !outcomes.is_empty();
+    outcomes.into_iter().collect::<Result<(), JobError>>()?;
     Ok(is_busy)
 }
 
-async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
-    let due = node.db.read(move |tx| connections::due_connections(tx, platform, now, ROUND_MAX)).await?;
-    let is_busy = !due.is_empty();
+async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<(), JobError> {
+    let (due, health) = node
+        .db
+        .read(move |tx| {
+            let due = connections::due_connections(tx, platform, now, ROUND_MAX)?;
+            Ok::<_, storage::Error>((due, bridge_health::of(tx, platform)?))
+        })
+        .await?;
+    let allowance = Allowance::of(node, platform, &health, now);
     // Raised by the first that meets the limit: it put the others off already, those that wait here included.
-    let is_paused = AtomicBool::new(false);
+    let is_limited = AtomicBool::new(false);
+    let is_any_read = AtomicBool::new(false);
     let turns = stream::iter(due).map(|connection| {
-        let is_paused = &is_paused;
+        let (is_limited, is_any_read, allowance) = (&is_limited, &is_any_read, &allowance);
         async move {
-            if is_paused.load(Ordering::Relaxed) {
+            if is_limited.load(Ordering::Relaxed) || allowance.is_spent() {
                 return Ok(());
             }
-            match read_likes(node, &connection, now).await {
+            match likes::read_within(node, &connection, now, allowance).await {
                 Ok(turn) => {
-                    is_paused.fetch_or(turn.paused_until.is_some(), Ordering::Relaxed);
+                    is_limited.fetch_or(turn.paused_until.is_some(), Ordering::Relaxed);
+                    is_any_read.fetch_or(turn.end != TurnEnd::Elsewhere, Ordering::Relaxed);
                     Ok(())
                 }
                 Err(error) => {
@@ -89,21 +212,16 @@ async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Resul
     });
     let outcomes: Vec<Result<(), JobError>> = turns.buffer_unordered(AT_ONCE_MAX).collect().await;
     outcomes.into_iter().collect::<Result<(), JobError>>()?;
-    Ok(is_busy)
+    if !is_any_read.into_inner() {
+        // All that is due is in other hands: it is looked at again later, not at once.
+        tokio::time::sleep(Duration::from_millis(node.config.jobs.poll_interval_milliseconds)).await;
+    }
+    Ok(())
 }
 
+/// How much is due on platforms, without what is paused or waits for a budget.
 pub async fn count_due(node: &Node) -> Result<i64, JobError> {
-    let now = node.now();
-    let consents = consent::count_due(node, now).await?;
-    Ok(node
-        .db
-        .read(move |tx| {
-            let connections = connections::count_due(tx, now)?;
-            let checks = connections::due_claim_checks(tx, now, 1_000)?.len();
-            let looks = storage::claims::due_looks(tx, now, 1_000)?.len();
-            Ok::<i64, storage::Error>(connections + i64::try_from(checks + looks + consents).unwrap_or(i64::MAX))
-        })
-        .await?)
+    Ok(due_work(node, node.now()).await?.into_iter().map(|(_, count)| count).sum())
 }
 
 /// Why an account cannot be looked up or a claim not be verified.
@@ -111,6 +229,8 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
 pub enum LookUpError {
     #[error("the bridge to {0} is switched off")]
     SwitchedOff(Platform),
+    #[error("the operator has paused the bridge to {0}")]
+    Paused(Platform),
     #[error("{0}")]
     Platform(#[from] bridges::Error),
     #[error("the profile does not show {0} yet")]
@@ -141,7 +261,16 @@ async fn look_up_as(
 async fn ask(node: &Node, platform: Platform, who: &Who, access: &Access) -> Result<Profile, LookUpError> {
     let bridge = node.bridges.get(platform).cloned().ok_or(LookUpError::SwitchedOff(platform))?;
     let live = bridge.live().ok_or(LookUpError::SwitchedOff(platform))?;
-    Ok(live.profile(who, access).await?)
+    if node.bridges.meter(platform).is_some_and(|meter| meter.is_paused()) {
+        return Err(LookUpError::Paused(platform));
+    }
+    let asked = live.profile(who, access).await;
+    let outcome = asked.as_ref().map(|_| ()).map_err(Clone::clone);
+    let is_shared = *access == Access::Instance;
+    let exchange = health::exchange(node, platform, node.now(), outcome, is_shared, Quota::default());
+    let noted = node.write(move |tx| watch_bridge::note(tx, platform, &exchange)).await;
+    noted.map_err(|error| LookUpError::Job(error.into()))?;
+    Ok(asked?)
 }
 
 /// Stores what a platform said of an account.

@@ -3,6 +3,7 @@
 mod bridges;
 mod brought;
 mod consent;
+mod health;
 mod sign_in;
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
@@ -10,6 +11,7 @@ use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes, connection_proofs, connections};
 pub use brought::imports;
 pub use consent::{consent_looks, opt_outs, refusals};
+pub use health::bridge_health;
 pub use sign_in::{grants, sign_ins};
 
 table! {

@@ -9,13 +9,12 @@ use askama::Template;
 use super::people::platform_label;
 use super::revenue::obligation;
 use super::{Page, PageResult, Posted, Visit, ok};
-use crate::domain::identity::Platform;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::settlement::host_of;
 use crate::domain::time::Timestamp;
 use crate::flows::audit;
-use crate::jobs;
+use crate::jobs::{self, health};
 use crate::storage::people as stored_people;
 use crate::storage::{self, Tx, connections, evidence, inbox, ledger, likes, months, outbox, settlement};
 
@@ -100,13 +99,10 @@ async fn get_overview(visit: Visit) -> PageResult {
         inbox: counted(received),
         outbox: counted(sent),
         standings: standings.into_iter().map(|(code, count)| (t.standing(&code), t.number(count))).collect(),
-        bridges: Platform::ALL
-            .iter()
-            .map(|platform| {
-                // The fediverse needs no bridge.
-                let is_on = *platform == Platform::Fediverse || visit.state.bridges.get(*platform).is_some();
-                (platform.label().to_owned(), if is_on { t.platform_on() } else { t.platform_off() })
-            })
+        bridges: health::states(&visit.state)
+            .await?
+            .into_iter()
+            .map(|(platform, state)| (platform.label().to_owned(), t.bridge_state(state)))
             .collect(),
         rail: visit.state.rail.as_ref().map(|rail| format!("{} ({})", rail.name(), rail.account())),
         next_close,

@@ -98,6 +98,7 @@ pub fn said(text: Text, platform: Platform, handle: &str, error: LookUpError) ->
     let label = platform.label();
     Ok(match error {
         LookUpError::SwitchedOff(_) => text.look_up_off(label),
+        LookUpError::Paused(_) => text.look_up_paused(label),
         LookUpError::NoBacklink(_) => text.claim_no_backlink(),
         LookUpError::Platform(bridges::Error::NotFound { .. } | bridges::Error::Gone { .. }) => {
             text.look_up_unknown(handle, label)

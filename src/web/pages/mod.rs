@@ -7,6 +7,7 @@
 //! Read [`page`] first (who asks, and how a form is believed), then any handler beside its template.
 
 mod admin;
+mod admin_bridges;
 pub mod bridged;
 mod claim_sign_in;
 mod claims;
@@ -64,7 +65,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(claims::routes)
         .configure(claim_sign_in::routes)
         .configure(revenue::routes)
-        .configure(admin::routes);
+        .configure(admin::routes)
+        .configure(admin_bridges::routes);
 }
 
 /// Nothing may run, load or be sent anywhere but here.

@@ -11,8 +11,8 @@ use super::creators::{self, CreatorRow};
 use super::people::PostLink;
 use super::{Page, PageResult, Visit, ok};
 use crate::domain::flattr::Standing;
-use crate::domain::identity::Platform;
 use crate::domain::time::Month;
+use crate::jobs::health::{self, State};
 use crate::storage::identities::Object;
 use crate::storage::{self, Tx, identities, likes, months, people, settlement};
 
@@ -43,6 +43,7 @@ async fn get_style(request: HttpRequest) -> HttpResponse {
 struct Badge {
     label: &'static str,
     is_on: bool,
+    state: String,
 }
 
 #[derive(Template)]
@@ -88,17 +89,16 @@ async fn get_home(visit: Visit) -> PageResult {
             Ok((flattrs, patrons, claimed, closed, creators::listed(tx, "", CREATORS)?, lately(tx, month)?))
         })
         .await?;
-    let bridges = &visit.state.bridges;
-    let badges = Platform::ALL.map(|platform| Badge {
-        label: platform.label(),
-        // The fediverse needs no bridge: likes arrive by themselves.
-        is_on: platform == Platform::Fediverse || bridges.get(platform).is_some(),
-    });
     let t = visit.text;
+    let badges = health::states(&visit.state).await?.into_iter().map(|(platform, state)| Badge {
+        label: platform.label(),
+        is_on: state == State::Ok,
+        state: t.bridge_state(state),
+    });
     let page = Home {
         t: visit.page(t.home_title()),
         description: visit.state.config.instance.description.clone(),
-        badges: badges.into(),
+        badges: badges.collect(),
         month: t.month(month),
         flattrs: t.number(flattrs),
         patrons: t.number(patrons),

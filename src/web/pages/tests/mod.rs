@@ -1,5 +1,6 @@
 //! The pages, asked as a browser asks: cookies, forms with their proofs, and nothing that a browser could not do.
 
+mod bridges;
 mod claim_sign_in;
 mod consent;
 mod doors;

@@ -51,7 +51,7 @@ const PUBLIC: [&str; 12] = [
 ];
 const MINE: [&str; 7] =
     ["/me", "/me/history", "/me/confirm", "/me/connections", "/me/claim", "/me/revenue", "/bridge/github/objects/78"];
-const ADMIN: [&str; 8] = [
+const ADMIN: [&str; 9] = [
     "/admin",
     "/admin/months",
     "/admin/peers",
@@ -59,6 +59,7 @@ const ADMIN: [&str; 8] = [
     "/admin/deliveries",
     "/admin/journal",
     "/admin/connections",
+    "/admin/bridges",
     "/admin/claims",
 ];
 

@@ -3,6 +3,7 @@
 //! Owns that no text exists in one language only: a message is one line of a catalogue with both, so a missing
 //! translation does not compile. Numbers, amounts and dates are written by [`format`]. Must not know HTTP or storage.
 
+mod bridges;
 mod claim_sign_in;
 mod consent;
 mod find;

@@ -38,8 +38,6 @@ catalogue! {
     home_line_3: "Each instance holds the money of its own patrons only, and once a month instances settle with one another.",
         "Chaque instance ne garde que l’argent de ses propres mécènes ; une fois par mois, les instances règlent leurs comptes.";
     home_platforms: "Platforms", "Plateformes";
-    platform_on: "on", "actif";
-    platform_off: "off", "inactif";
     home_month(month): "This month: {month}", "Ce mois-ci : {month}";
     home_flattrs: "Flattrs so far", "Flattrs jusqu’ici";
     home_patrons: "Patrons here", "Mécènes ici";

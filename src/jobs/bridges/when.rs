@@ -1,0 +1,98 @@
+//! When a connection is read again: after a success, and after a failure.
+//!
+//! Owns that no two connections come at the same time for long, and that the same question has the same answer after a
+//! restart: what looks like chance follows from the connection's number.
+
+use std::time::Duration;
+
+use crate::domain::time::Timestamp;
+use crate::storage::connections::Connection;
+
+/// The shortest wait after a failure, and the longest.
+pub(super) const BACKOFF_MIN: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Longer with each failure in a row, and a little different for each connection, so that they do not come back all at
+/// once.
+pub(super) fn backoff(connection: &Connection, first: Duration) -> Duration {
+    let doublings = u32::try_from(connection.failures.clamp(0, 16)).expect("at most 16");
+    let wait = first.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+    // Of what names this failure: the same after a restart.
+    let seed = (connection.id as u64).wrapping_mul(31).wrapping_add(connection.failures as u64);
+    wait + wait.mul_f64((mixed(seed) >> 40) as f64 / (1_u64 << 24) as f64 / 4.0)
+}
+
+/// When a connection that was read is read again. Each has a place of its own in the interval and keeps to it, so that
+/// thousands that were due together, after a limit or a restart, are spread from then on.
+///
+/// - returns: half an interval to one and a half from now; a whole one when the last turn was in its place.
+pub(super) fn next_poll(connection: i64, now: Timestamp, interval: Duration) -> Timestamp {
+    let length = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX).max(1);
+    let place = (mixed(connection as u64) >> 1) as i64 % length;
+    let earliest = now.micros() + length / 2;
+    Timestamp::from_micros(earliest + (place - earliest).rem_euclid(length))
+}
+
+/// SplitMix64: small, well mixed, and the same on every machine.
+fn mixed(seed: u64) -> u64 {
+    let mut mixed = (seed ^ (seed >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::PatronId;
+
+    fn connection(id: i64, failures: i64) -> Connection {
+        Connection {
+            id,
+            patron_id: PatronId(1),
+            platform: "github".into(),
+            account: "7".into(),
+            handle: "mira".into(),
+            is_active: true,
+            baseline_at: None,
+            newest_like_at: None,
+            etag: None,
+            next_poll_at: 0,
+            last_success_at: None,
+            last_error: None,
+            connected_at: None,
+            caught_up_at: None,
+            full_at: None,
+            pass_number: 0,
+            failures,
+            asks_first: false,
+        }
+    }
+
+    #[test]
+    fn each_failure_waits_longer_and_no_two_connections_the_same() {
+        let wait = |id, failures| backoff(&connection(id, failures), BACKOFF_MIN);
+        for failures in 0..10 {
+            let doubled = (BACKOFF_MIN * (1 << failures)).min(BACKOFF_MAX);
+            assert!(wait(7, failures) >= doubled && wait(7, failures) <= doubled.mul_f64(1.25), "{failures}");
+        }
+        assert!(wait(7, 1_000) >= BACKOFF_MAX);
+        assert_ne!(wait(7, 3), wait(8, 3));
+        assert_eq!(wait(7, 3), wait(7, 3));
+    }
+
+    #[test]
+    fn ten_thousand_connections_that_were_due_together_are_spread_over_the_interval() {
+        let (now, interval) = (Timestamp::from_seconds(1_370_044_800), Duration::from_secs(900));
+        let mut minutes = [0_u32; 15];
+        for id in 1..=10_000 {
+            let next = next_poll(id, now, interval);
+            assert!(next >= now.plus(interval / 2) && next < now.plus(interval + interval / 2), "{next}");
+            let place = next.micros().rem_euclid(900_000_000) / 60_000_000;
+            minutes[usize::try_from(place).unwrap()] += 1;
+            // In its place, it comes once in an interval.
+            assert_eq!(next_poll(id, next, interval), next.plus(interval));
+        }
+        assert!(minutes.iter().all(|count| (550..800).contains(count)), "{minutes:?}");
+        assert!(next_poll(7, now, Duration::from_secs(1)) > now);
+    }
+}
