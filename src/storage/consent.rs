@@ -3,7 +3,7 @@
 //! Owns that `identities.is_refused` is true exactly while a row of `refusals` names the identity. What follows from a
 //! refusal is for [`crate::flows::consent`].
 
-use diesel::dsl::exists;
+use diesel::dsl::{count_star, exists};
 use diesel::prelude::*;
 use diesel::select;
 
@@ -138,22 +138,26 @@ pub fn want_look(tx: &mut Tx, identity: IdentityId, read_since: Timestamp, now: 
     Ok(())
 }
 
-/// Puts off what is due on platforms that cannot be asked.
-pub fn put_off_platforms(tx: &mut Tx, platforms: &[Platform], now: Timestamp, next_at: Timestamp) -> Result<usize> {
-    let slugs: Vec<&str> = platforms.iter().map(|platform| platform.slug()).collect();
+/// Puts off what is due on a platform that cannot be asked.
+pub fn put_off_platform(tx: &mut Tx, platform: Platform, now: Timestamp, next_at: Timestamp) -> Result<usize> {
     Ok(both!(tx, |db| diesel::update(consent_looks::table)
         .filter(consent_looks::next_at.le(now.micros()))
         .filter(
             consent_looks::identity_id
-                .eq_any(identities::table.filter(identities::platform.eq_any(&slugs)).select(identities::id)),
+                .eq_any(identities::table.filter(identities::platform.eq(platform.slug())).select(identities::id)),
         )
         .set(consent_looks::next_at.eq(next_at.micros()))
         .execute(db))?)
 }
 
-pub fn is_any_due(tx: &mut Tx, now: Timestamp) -> Result<bool> {
-    Ok(both!(tx, |db| select(exists(consent_looks::table.filter(consent_looks::next_at.le(now.micros()))))
-        .get_result(db))?)
+/// Platforms on which profiles are to be read for their owners' word, with how many.
+pub fn due_looks_by_platform(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, i64)>> {
+    Ok(both!(tx, |db| consent_looks::table
+        .inner_join(identities::table)
+        .filter(consent_looks::next_at.le(now.micros()))
+        .group_by(identities::platform)
+        .select((identities::platform, count_star()))
+        .load(db))?)
 }
 
 /// Whether a platform is left alone for now.

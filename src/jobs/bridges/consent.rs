@@ -18,9 +18,9 @@ use crate::domain::time::{Month, Timestamp};
 use crate::federation::Node;
 use crate::flows::consent::{self as flow, ConsentError, LOOK_AGE};
 use crate::flows::flattr;
-use crate::storage;
 use crate::storage::consent::{self, OptOut};
 use crate::storage::identities::Identity;
+use crate::storage::{self, Tx};
 
 /// Profiles of one platform that one round reads.
 const ROUND_MAX: i64 = 5;
@@ -70,63 +70,47 @@ async fn ask_by_id(node: &Node, id: &ExternalId) -> Result<Profile, LookUpError>
     Ok(profile)
 }
 
-/// How many profiles are due on each platform that can be asked.
-pub(super) async fn due_by_platform(node: &Node, now: Timestamp) -> Result<Vec<(String, i64)>, JobError> {
-    let mut counts = Vec::new();
-    if node.db.read(move |tx| consent::is_any_due(tx, now)).await? {
-        for platform in asked(node) {
-            let count = due(node, platform, now, 100).await?.len();
-            counts.push((platform.slug().to_owned(), i64::try_from(count).unwrap_or(i64::MAX)));
+/// Profiles to be read, by platform; none of a platform that is left alone for now.
+pub(super) fn due_by_platform(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, i64)>, storage::Error> {
+    let mut due = Vec::new();
+    for (slug, count) in consent::due_looks_by_platform(tx, now)? {
+        let platform = slug.parse().map_err(|_| storage::Error::Corrupt { what: "platform", value: slug.clone() })?;
+        if !consent::is_limited(tx, platform, now)? {
+            due.push((slug, count));
         }
     }
-    Ok(counts)
-}
-
-/// Where nobody can be asked, what is due must not stand in the way of the others.
-pub(super) async fn put_off_closed(node: &Node, now: Timestamp) -> Result<(), JobError> {
-    let asked = asked(node);
-    let closed: Vec<Platform> = Platform::ALL.into_iter().filter(|platform| !asked.contains(platform)).collect();
-    Ok(node.write(move |tx| consent::put_off_platforms(tx, &closed, now, now.plus(LOOK_AGE))).await.map(|_| ())?)
-}
-
-/// Platforms that can be asked for profiles.
-fn asked(node: &Node) -> Vec<Platform> {
-    node.bridges.iter().filter(|bridge| bridge.live().is_some()).map(|bridge| bridge.platform()).collect()
-}
-
-async fn due(node: &Node, platform: Platform, now: Timestamp, limit: i64) -> Result<Vec<Identity>, JobError> {
-    Ok(node
-        .db
-        .read(move |tx| match consent::is_limited(tx, platform, now)? {
-            true => Ok::<_, storage::Error>(Vec::new()),
-            false => consent::due_looks(tx, platform, now, limit),
-        })
-        .await?)
+    Ok(due)
 }
 
 /// Reads what is due, all platforms side by side and a few profiles of each. Says whether there was anything.
 pub async fn read_consents(node: &Node, now: Timestamp) -> Result<bool, JobError> {
-    if !node.db.read(move |tx| consent::is_any_due(tx, now)).await? {
-        return Ok(false);
-    }
-    put_off_closed(node, now).await?;
+    let rounds = Platform::ALL.map(|platform| read_platform(node, platform, now));
     let mut is_busy = false;
-    for outcome in join_all(asked(node).into_iter().map(|platform| read_platform(node, platform, now))).await {
+    for outcome in join_all(rounds).await {
         is_busy |= outcome?;
     }
     Ok(is_busy)
 }
 
-/// Reads what is due on one platform, a few profiles.
+/// Reads a few profiles of one platform. Says whether any was due.
 pub(super) async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
-    let mut is_busy = false;
-    for identity in due(node, platform, now, ROUND_MAX).await? {
-        is_busy = true;
-        if !look(node, &identity, now).await? {
+    if node.bridges.get(platform).is_none_or(|bridge| bridge.live().is_none()) {
+        // Nobody can be asked there.
+        return Ok(node.write(move |tx| consent::put_off_platform(tx, platform, now, now.plus(LOOK_AGE))).await? > 0);
+    }
+    let due = node
+        .db
+        .read(move |tx| match consent::is_limited(tx, platform, now)? {
+            true => Ok::<_, storage::Error>(Vec::new()),
+            false => consent::due_looks(tx, platform, now, ROUND_MAX),
+        })
+        .await?;
+    for identity in &due {
+        if !look(node, identity, now).await? {
             break;
         }
     }
-    Ok(is_busy)
+    Ok(!due.is_empty())
 }
 
 /// Reads one profile, if its word matters now. Says whether the platform may be asked for more.

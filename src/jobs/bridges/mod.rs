@@ -117,7 +117,6 @@ async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobErro
             }
         }
         Kind::Consents => {
-            consent::put_off_closed(node, now).await?;
             consent::read_platform(node, platform, now).await?;
         }
     }
@@ -127,12 +126,13 @@ async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobErro
 /// What is due at a moment, with how much of it. Nothing is on a platform that the operator has paused, and no likes where
 /// the budget of polling is used up.
 async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobError> {
-    let (healths, likes, looks, checks) = node
+    let (healths, likes, looks, consents, checks) = node
         .db
         .read(move |tx| {
             let healths = bridge_health::all(tx)?;
             let likes = connections::due_by_platform(tx, now)?;
             let looks = storage::claims::due_looks_by_platform(tx, now)?;
+            let consents = consent::due_by_platform(tx, now)?;
             let mut checks = Vec::new();
             if connections::count_due_claim_checks(tx, now)? > 0 {
                 for platform in Platform::ALL {
@@ -140,10 +140,9 @@ async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobEr
                     checks.push((platform.slug().to_owned(), i64::try_from(due).unwrap_or(COUNTED_MAX)));
                 }
             }
-            Ok::<_, storage::Error>((healths, likes, looks, checks))
+            Ok::<_, storage::Error>((healths, likes, looks, consents, checks))
         })
         .await?;
-    let consents = consent::due_by_platform(node, now).await?;
     let mut work = Vec::new();
     for (platform, health) in healths {
         if let Some(meter) = node.bridges.meter(platform) {
@@ -154,9 +153,9 @@ async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobEr
             continue;
         }
         let is_spent = health::budget(node, platform, &health, now).is_spent();
-        for (kind, counts) in
-            [(Kind::Likes, &likes), (Kind::ClaimChecks, &checks), (Kind::Looks, &looks), (Kind::Consents, &consents)]
-        {
+        let kinds =
+            [(Kind::Likes, &likes), (Kind::ClaimChecks, &checks), (Kind::Looks, &looks), (Kind::Consents, &consents)];
+        for (kind, counts) in kinds {
             let count = counts.iter().find(|(slug, _)| slug == platform.slug()).map_or(0, |(_, count)| *count);
             if count > 0 && !(kind == Kind::Likes && is_spent) {
                 work.push((Work { platform, kind }, count));
@@ -264,13 +263,14 @@ async fn ask(node: &Node, platform: Platform, who: &Who, access: &Access) -> Res
     if node.bridges.meter(platform).is_some_and(|meter| meter.is_paused()) {
         return Err(LookUpError::Paused(platform));
     }
-    let asked = live.profile(who, access).await;
-    let outcome = asked.as_ref().map(|_| ()).map_err(Clone::clone);
+    let looked = live.profile(who, access).await;
+    let outcome = looked.as_ref().map(|_| ()).map_err(Clone::clone);
     let is_shared = *access == Access::Instance;
     let exchange = health::exchange(node, platform, node.now(), outcome, is_shared, Quota::default());
-    let noted = node.write(move |tx| watch_bridge::note(tx, platform, &exchange)).await;
-    noted.map_err(|error| LookUpError::Job(error.into()))?;
-    Ok(asked?)
+    node.write(move |tx| watch_bridge::note(tx, platform, &exchange))
+        .await
+        .map_err(|error| LookUpError::Job(error.into()))?;
+    Ok(looked?)
 }
 
 /// Stores what a platform said of an account.
