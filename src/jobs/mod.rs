@@ -17,9 +17,9 @@ use crate::federation::{Node, delivery, inbox, outbox};
 use crate::storage;
 
 pub use bridges::{
-    Checked, LookUpError, SignedIn, Turn, begin_opt_out, check_account, check_before_payout, check_claim,
+    Checked, LookUpError, SignedIn, Turn, ask_due, begin_opt_out, check_account, check_before_payout, check_claim,
     check_identity, check_opt_out, claim_signed_in, credentials, end_sign_in, find, look_up, note_post, read_consents,
-    read_due, read_likes, signed_in_as,
+    read_due, read_feeds, read_likes, resolve_known, signed_in_as,
 };
 pub use imports::{ImportFailure, import};
 
@@ -40,6 +40,8 @@ pub enum JobError {
     ProveAccount(#[from] crate::flows::prove_account::ProveError),
     #[error("{0}")]
     Connect(#[from] crate::flows::connect::ConnectError),
+    #[error("{0}")]
+    Feed(#[from] crate::flows::feed::FeedError),
     #[error("{0}")]
     Fund(#[from] crate::flows::fund::FundError),
     #[error("{0}")]

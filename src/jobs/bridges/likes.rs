@@ -3,8 +3,7 @@
 //! Owns that a failure of one connection is its own and that a limit is obeyed to the second, by everybody who shares
 //! it. Where the reading stands is in the database after every page, so an interruption costs one page at most.
 
-use std::time::Duration;
-
+use super::waiting::{BACKOFF_MIN, backoff, end_of_limit, pause_platform};
 use super::{JobError, credentials, seen_post};
 use crate::bridges::listing::PAGES_MAX;
 use crate::bridges::{
@@ -20,9 +19,6 @@ use crate::storage::grants::Purpose;
 
 /// Pages that one connection reads before others have their turn.
 const PAGES_PER_TURN: u32 = 20;
-/// The shortest wait after a failure, and the longest.
-const BACKOFF_MIN: Duration = Duration::from_secs(60);
-const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// How a turn of a connection ended, for those who wait behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +116,7 @@ pub async fn read_likes(node: &Node, connection: &Connection, now: Timestamp) ->
 /// Puts a connection off after a failure that is not the platform's: the others go on.
 pub async fn put_off(node: &Node, connection: &Connection, reason: &str, now: Timestamp) -> Result<Turn, JobError> {
     tracing::warn!(platform = %connection.platform, "could not read the likes of {}: {reason}", connection.handle);
-    let next = now.plus(backoff(connection, BACKOFF_MIN));
+    let next = now.plus(backoff(connection.id, connection.failures));
     let (id, reason) = (connection.id, reason.to_owned());
     node.write(move |tx| connections::postpone(tx, id, next, &reason)).await?;
     Ok(Turn::of(Changed::default()))
@@ -138,14 +134,13 @@ async fn fail(
     let bridges::Error::RateLimited { until, .. } = error else {
         return put_off(node, connection, &error.to_string(), now).await;
     };
-    // A limit that names no time is tried again later and later; one that names the past, soon.
-    let until = until.map_or_else(|| now.plus(backoff(connection, BACKOFF_MIN)), |until| until.max(now));
+    let until = end_of_limit(*until, connection.id, connection.failures, now);
     tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
     let (id, reason) = (connection.id, error.to_string());
     node.write(move |tx| {
         connections::postpone(tx, id, until, &reason)?;
         if is_shared {
-            connections::pause_platform(tx, platform, until)?;
+            pause_platform(tx, platform, until)?;
         }
         Ok::<(), storage::Error>(())
     })
@@ -165,18 +160,6 @@ fn asked_as(able: &Capabilities, account: ExternalId, own: Option<Credential>) -
 fn habit(bridge: &dyn Bridge) -> Habit {
     let able = bridge.capabilities();
     Habit { is_newest_first: able.like_order == LikeOrder::NewestFirst, is_metered: able.is_metered }
-}
-
-/// Longer with each failure in a row, and a little different for each connection, so that they do not come back all at
-/// once.
-fn backoff(connection: &Connection, first: Duration) -> Duration {
-    let doublings = u32::try_from(connection.failures.clamp(0, 16)).expect("at most 16");
-    let wait = first.saturating_mul(1 << doublings).min(BACKOFF_MAX);
-    // SplitMix64 of what names this failure: the same after a restart.
-    let mut mixed = (connection.id as u64).wrapping_mul(31).wrapping_add(connection.failures as u64);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    wait + wait.mul_f64((mixed >> 40) as f64 / (1_u64 << 24) as f64 / 4.0)
 }
 
 /// How the reading of one connection ended.
@@ -272,42 +255,6 @@ fn external_id(connection: &Connection) -> Result<ExternalId, storage::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::PatronId;
-
-    fn connection(id: i64, failures: i64) -> Connection {
-        Connection {
-            id,
-            patron_id: PatronId(1),
-            platform: "github".into(),
-            account: "7".into(),
-            handle: "mira".into(),
-            is_active: true,
-            baseline_at: None,
-            newest_like_at: None,
-            etag: None,
-            next_poll_at: 0,
-            last_success_at: None,
-            last_error: None,
-            connected_at: None,
-            caught_up_at: None,
-            full_at: None,
-            pass_number: 0,
-            failures,
-            asks_first: false,
-        }
-    }
-
-    #[test]
-    fn each_failure_waits_longer_and_no_two_connections_the_same() {
-        let wait = |id, failures| backoff(&connection(id, failures), BACKOFF_MIN);
-        for failures in 0..10 {
-            let doubled = (BACKOFF_MIN * (1 << failures)).min(BACKOFF_MAX);
-            assert!(wait(7, failures) >= doubled && wait(7, failures) <= doubled.mul_f64(1.25), "{failures}");
-        }
-        assert!(wait(7, 1_000) >= BACKOFF_MAX);
-        assert_ne!(wait(7, 3), wait(8, 3));
-        assert_eq!(wait(7, 3), wait(7, 3));
-    }
 
     #[test]
     fn a_platform_that_hides_likes_is_read_only_with_the_own_credential() {

@@ -3,12 +3,15 @@
 //! Owns the waiting: a rate limit is obeyed to the second, a failure backs off, and neither a bridge that is down nor a
 //! connection that is broken holds up another. What was read is handed to the flows as values.
 
+mod checks;
 mod claim_sign_in;
 mod claims;
 mod consent;
 pub mod credentials;
 pub mod find;
 mod likes;
+mod posts;
+mod waiting;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,15 +25,19 @@ use crate::domain::time::Timestamp;
 use crate::fault;
 use crate::federation::Node;
 use crate::flows::consent::{self as consent_flow, Reading};
-use crate::flows::notice::{self, SeenPost};
+use crate::flows::feed::SeenDetails;
+use crate::flows::notice::{self, SeenPost, SeenProfile};
 use crate::storage;
 use crate::storage::connections;
 use crate::storage::identities::{Identity, SeenIdentity};
+use crate::storage::posts::{FullForm, Medium};
 
+pub use checks::ask_due;
 pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use consent::{begin_opt_out, check_opt_out, read_consents};
 pub use likes::{Turn, read_likes};
+pub use posts::{read_feeds, resolve_known};
 
 /// Connections of one platform that are taken up in one round, and how many of them at the same time.
 const ROUND_MAX: i64 = 20;
@@ -39,7 +46,10 @@ const AT_ONCE_MAX: usize = 4;
 /// Reads what is due. Says whether anything was done.
 pub async fn step(node: &Node) -> Result<bool, JobError> {
     let now = node.now();
-    let is_busy = read_due(node, now).await?;
+    let mut is_busy = read_due(node, now).await?;
+    is_busy |= read_feeds(node, now).await?;
+    is_busy |= ask_due(node, now).await?;
+    is_busy |= resolve_known(node, now).await?;
     let checks = node.db.read(move |tx| connections::due_claim_checks(tx, now, 20)).await?;
     let looks = node.db.read(move |tx| storage::claims::due_looks(tx, now, 20)).await?;
     let is_busy = is_busy || !checks.is_empty() || !looks.is_empty();
@@ -95,15 +105,19 @@ async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Resul
 pub async fn count_due(node: &Node) -> Result<i64, JobError> {
     let now = node.now();
     let consents = consent::count_due(node, now).await?;
-    Ok(node
+    let asked = checks::count_due(node, now).await?;
+    let other = node
         .db
         .read(move |tx| {
             let connections = connections::count_due(tx, now)?;
             let checks = connections::due_claim_checks(tx, now, 1_000)?.len();
             let looks = storage::claims::due_looks(tx, now, 1_000)?.len();
-            Ok::<i64, storage::Error>(connections + i64::try_from(checks + looks + consents).unwrap_or(i64::MAX))
+            let posts = storage::feeds::count_due(tx, now)? + storage::posts::count_resolved(tx)?;
+            let looks = i64::try_from(checks + looks + consents).unwrap_or(i64::MAX);
+            Ok::<i64, storage::Error>(connections + posts + looks)
         })
-        .await?)
+        .await?;
+    Ok(asked + other)
 }
 
 /// Why an account cannot be looked up or a claim not be verified.
@@ -149,7 +163,13 @@ async fn ask(node: &Node, platform: Platform, who: &Who, access: &Access) -> Res
 /// - `seen_at`: before the platform was asked.
 async fn note_profile(node: &Node, profile: &Profile, seen_at: Timestamp) -> Result<Identity, JobError> {
     let (instance, reading, now) = (node.instance.clone(), reading_of(profile, seen_at), node.now());
-    Ok(node.write(move |tx| consent_flow::hear(tx, &instance, &reading, now)).await?)
+    let more = SeenProfile { kind: profile.kind.as_str(), website: profile.website.clone() };
+    let noted = node.write(move |tx| {
+        let identity = consent_flow::hear(tx, &instance, &reading, now)?;
+        notice::details(tx, &identity, &more, now)?;
+        Ok::<_, crate::flows::consent::ConsentError>(identity)
+    });
+    Ok(noted.await?)
 }
 
 fn reading_of(profile: &Profile, seen_at: Timestamp) -> Reading {
@@ -185,6 +205,33 @@ pub(super) fn seen_post(node: &Node, post: &Post) -> SeenPost {
         title: post.title.clone(),
         url: post.url.clone(),
         published_at: post.published,
+    }
+}
+
+/// What a post is beside title and address, as the flows take it.
+pub(super) fn seen_details(post: &Post) -> SeenDetails {
+    let media = post.attachments.iter().map(|medium| Medium {
+        kind: medium.kind.as_str().to_owned(),
+        url: medium.url.clone(),
+        media_type: medium.media_type.clone(),
+        alt: medium.alt.clone(),
+        width: medium.width,
+        height: medium.height,
+        poster: medium.poster.clone(),
+    });
+    SeenDetails {
+        kind: post.kind.as_str(),
+        thumbnail_url: post.thumbnail_url.clone(),
+        full: FullForm {
+            description: post.description.clone(),
+            licence: post.licence.clone(),
+            tags: post.tags.clone(),
+            media: media.collect(),
+            is_sensitive: post.is_sensitive,
+            duration_seconds: post.duration.map(|duration| duration.as_secs()),
+            alias_url: post.alias_url.clone(),
+            in_reply_to: post.in_reply_to.as_ref().map(|object| object.object().to_owned()),
+        },
     }
 }
 

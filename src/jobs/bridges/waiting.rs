@@ -1,0 +1,60 @@
+//! Waiting: how long after a failure, and that a limit holds for everybody who shares it.
+//!
+//! Owns the one clock of a platform's shared allowance: whoever meets the limit puts likes, posts and single questions off
+//! together.
+
+use std::time::Duration;
+
+use crate::domain::identity::Platform;
+use crate::domain::time::Timestamp;
+use crate::storage::{self, Tx, connections, feeds, posts};
+
+/// The shortest wait after a failure, and the longest.
+pub const BACKOFF_MIN: Duration = Duration::from_secs(60);
+pub const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Longer with each failure in a row, and a little different for each row, so that they do not come back all at once.
+pub fn backoff(id: i64, failures: i64) -> Duration {
+    let doublings = u32::try_from(failures.clamp(0, 16)).expect("at most 16");
+    let wait = BACKOFF_MIN.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+    spread(id, failures, wait)
+}
+
+/// A time, and up to a quarter more: the same after a restart.
+///
+/// - `id`, `number`: name what waits, and which time it is.
+pub fn spread(id: i64, number: i64, wait: Duration) -> Duration {
+    // SplitMix64.
+    let mut mixed = (id as u64).wrapping_mul(31).wrapping_add(number as u64);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    wait + wait.mul_f64((mixed >> 40) as f64 / (1_u64 << 24) as f64 / 4.0)
+}
+
+/// When a limit ends. One that names no time is tried again later and later; one that names the past, soon.
+pub fn end_of_limit(until: Option<Timestamp>, id: i64, failures: i64, now: Timestamp) -> Timestamp {
+    until.map_or_else(|| now.plus(backoff(id, failures)), |until| until.max(now))
+}
+
+/// Lets everything wait that is asked of a platform with the instance's own allowance.
+pub fn pause_platform(tx: &mut Tx, platform: Platform, until: Timestamp) -> Result<(), storage::Error> {
+    connections::pause_platform(tx, platform, until)?;
+    feeds::pause_platform(tx, platform, until)?;
+    posts::set_turn(tx, platform, until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_waits_longer_and_no_two_rows_the_same() {
+        for failures in 0..10 {
+            let doubled = (BACKOFF_MIN * (1 << failures)).min(BACKOFF_MAX);
+            assert!(backoff(7, failures) >= doubled && backoff(7, failures) <= doubled.mul_f64(1.25), "{failures}");
+        }
+        assert!(backoff(7, 1_000) >= BACKOFF_MAX);
+        assert_ne!(backoff(7, 3), backoff(8, 3));
+        assert_eq!(backoff(7, 3), backoff(7, 3));
+    }
+}
