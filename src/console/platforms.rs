@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::common::{parse, patron, refuse};
-use super::{Answer, Refused};
+use super::{Answer, Refused, table};
 use crate::bridges::{Access, Who};
 use crate::domain::flattr::Source;
 use crate::domain::id::ObjectId;
 use crate::domain::identity::{ObjectRef, Platform};
-use crate::domain::time::Month;
+use crate::domain::time::{Month, Timestamp};
 use crate::federation::Node;
 use crate::federation::library::{self, Federation};
 use crate::flows::flattr;

@@ -182,6 +182,8 @@ async fn a_platform_that_hangs_delays_no_other() {
         home: "https://beta.example/instance".to_owned(),
         creator: "https://beta.example/creators/mira".to_owned(),
         token: format!("{platform}-token"),
+        signed_in_at: None,
+        proved_since: None,
     };
     // The one that hangs comes first in every queue.
     let (checks, now) = ([check(GITHUB), check(APPNET)], stage.node.now());
@@ -417,6 +419,8 @@ fn health_and_pauses_are_kept_by_both_databases() {
             home: "https://beta.example/instance".to_owned(),
             creator: "https://beta.example/creators/mira".to_owned(),
             token: "t".to_owned(),
+            signed_in_at: None,
+            proved_since: None,
         };
         let checks = [check(GITHUB), check(APPNET), check(APPNET)];
         node.flow(move |tx, _| checks.iter().try_for_each(|check| connections::queue_claim_check(tx, check, at)));

@@ -282,7 +282,8 @@ fn a_peers_word_for_a_sign_in_counts_for_the_platforms_on_which_it_is_trusted() 
         hear(alpha, beta, &dave);
         assert_claimants(alpha, "");
         trust(&world, 0, 1, &[Platform::GitHub, Platform::Vimeo]);
-        let due = alpha.read(|tx| connections::due_claim_checks(tx, "2014-01-01T00:00:00Z".parse().unwrap(), 9));
+        let due = alpha
+            .read(|tx| connections::due_claim_checks(tx, Platform::Vimeo, "2014-01-01T00:00:00Z".parse().unwrap(), 9));
         assert_eq!(due.len(), 1, "what was without effect is judged again");
         alpha.look(ACCOUNT, &[]);
         assert_claimants(alpha, "dave verified");

@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 
 use super::health::{self, Allowance};
-use super::when::{BACKOFF_MIN, backoff, next_poll};
+use super::waiting::{BACKOFF_MIN, backoff, end_of_limit, next_poll, pause_platform};
 use super::{JobError, credentials, seen_post};
 use crate::bridges::listing::PAGES_MAX;
 use crate::bridges::{
@@ -198,7 +198,7 @@ async fn take_turn(
 /// Puts a connection off after a failure that is not the platform's: the others go on.
 pub async fn put_off(node: &Node, connection: &Connection, reason: &str, now: Timestamp) -> Result<Turn, JobError> {
     tracing::warn!(platform = %connection.platform, "could not read the likes of {}: {reason}", connection.handle);
-    let next = now.plus(backoff(connection, BACKOFF_MIN));
+    let next = now.plus(backoff(connection.id, connection.failures));
     let (id, reason) = (connection.id, reason.to_owned());
     node.write(move |tx| connections::postpone(tx, id, next, &reason)).await?;
     Ok(Turn::of(Changed::default(), TurnEnd::PutOff))
@@ -214,24 +214,22 @@ async fn fail(
     now: Timestamp,
 ) -> Result<Turn, JobError> {
     let (id, reason) = (connection.id, error.to_string());
-    let after_failure = now.plus(backoff(connection, BACKOFF_MIN));
     let (next, limited_until) = match &error {
-        // A limit that names no time is tried again later and later; one that names the past, soon.
         bridges::Error::RateLimited { until, .. } => {
-            let until = until.map_or(after_failure, |until| until.max(now));
+            let until = end_of_limit(*until, connection.id, connection.failures, now);
             tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
             (until, Some(until).filter(|_| is_shared))
         }
         _ => {
             tracing::warn!(platform = %platform, "could not read the likes of {}: {reason}", connection.handle);
-            (after_failure, None)
+            (now.plus(backoff(connection.id, connection.failures)), None)
         }
     };
     let exchange = health::exchange(node, platform, now, Err(error), is_shared, quota);
     node.write(move |tx| {
         connections::postpone(tx, id, next, &reason)?;
         if let Some(until) = limited_until {
-            connections::pause_platform(tx, platform, until)?;
+            pause_platform(tx, platform, until)?;
         }
         watch_bridge::note(tx, platform, &exchange)
     })
@@ -420,6 +418,7 @@ fn external_id(connection: &Connection) -> Result<ExternalId, storage::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
     fn a_platform_that_hides_likes_is_read_only_with_the_own_credential() {
         let able = Capabilities {

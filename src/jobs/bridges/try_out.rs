@@ -10,6 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::federation::Node;
 use crate::flows::watch_bridge;
 use crate::storage::bridge_health;
+use crate::storage::grants::Purpose;
 
 /// What went well.
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ async fn known(node: &Node, platform: Platform) -> Result<(Who, Access), TrialEr
     let connection = connection.ok_or(TrialError::NobodyToAskFor)?;
     let account = ExternalId::new(platform, &connection.account).map_err(|_| TrialError::NobodyToAskFor)?;
     let bridge = node.bridges.get(platform).cloned().ok_or(TrialError::SwitchedOff(platform))?;
-    match credentials::of(node, &*bridge, &account).await? {
+    match credentials::of(node, &*bridge, &account, Purpose::Likes).await? {
         Ok(Some(credential)) => Ok((Who::TokenOwner, Access::User(credential))),
         Ok(None) => Ok((Who::Id(account), Access::Instance)),
         Err(error) => Err(failed(node, platform, "the account's sign-in cannot be renewed", error, false).await),
