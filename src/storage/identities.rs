@@ -199,7 +199,7 @@ pub fn save_objects(tx: &mut Tx, seen: &[SeenObject], now: Timestamp) -> Result<
                 objects::owner_id.eq(first_of(excluded(objects::owner_id), objects::owner_id)),
                 objects::title.eq(excluded(objects::title)),
                 objects::url.eq(excluded(objects::url)),
-                objects::published_at.eq(excluded(objects::published_at)),
+                objects::published_at.eq(first_of(excluded(objects::published_at), objects::published_at)),
                 objects::seen_at.eq(excluded(objects::seen_at)),
             ))
             .returning((objects::id, objects::platform, objects::object))
