@@ -170,6 +170,9 @@ pub(crate) fn post_json(post: &Post) -> Value {
     if let Some(alias) = &post.alias_url {
         shown["alias_url"] = json!(alias);
     }
+    if let Some(answered) = &post.in_reply_to {
+        shown["in_reply_to"] = json!(answered.to_string());
+    }
     shown
 }
 

@@ -107,6 +107,8 @@ pub struct Post {
     pub duration: Option<Duration>,
     /// Where the same work stands elsewhere, by the author's word: the original of a crosspost.
     pub alias_url: Option<String>,
+    /// What it answers, on the same platform.
+    pub in_reply_to: Option<ObjectRef>,
 }
 
 impl Post {
@@ -128,6 +130,7 @@ impl Post {
             is_sensitive: false,
             duration: None,
             alias_url: None,
+            in_reply_to: None,
         }
     }
 }

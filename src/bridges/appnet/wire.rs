@@ -106,6 +106,7 @@ struct WirePost {
     #[serde(default)]
     is_deleted: bool,
     repost_of: Option<Box<WirePost>>,
+    reply_to: Option<Id>,
     // pnut.io
     content: Option<WireText>,
     #[serde(default)]
@@ -249,6 +250,7 @@ fn read_post(wire: WirePost, dialect: Dialect) -> Result<Option<Post>, Error> {
         tags: hashtags.iter().chain(&tags).filter_map(tag).collect(),
         is_sensitive: wire.is_nsfw,
         alias_url: notes.address("crosspost", "canonical_url"),
+        in_reply_to: wire.reply_to.map(|answered| dialect.object(&answered.0)).transpose()?,
         ..Post::new(dialect.object(number)?, PostKind::Text, title, url)
     }))
 }

@@ -27,6 +27,7 @@ struct WireStatus {
     entities: Option<WireEntities>,
     extended_entities: Option<WireEntities>,
     possibly_sensitive: Option<bool>,
+    in_reply_to_status_id_str: Option<Text>,
     retweeted_status: Option<Box<WireStatus>>,
 }
 
@@ -208,6 +209,7 @@ fn read_status(status: WireStatus) -> Result<Tweet, Error> {
         published: status.created_at.as_deref().map(twitter_time).transpose()?,
         is_sensitive: status.possibly_sensitive.unwrap_or(false),
         original,
+        answered: status.in_reply_to_status_id_str.map(|id| id.0),
     }
     .tweet()
 }

@@ -239,7 +239,11 @@ fn read_tweet(tweet: WireTweet, included: &Included) -> Result<Tweet, Error> {
     let keys = tweet.attachments.and_then(|attachments| attachments.media_keys).unwrap_or_default();
     let page = url::permalink(&tweet.id.0);
     let media = keys.iter().filter_map(|key| attached(included.media.get(key)?, &page)).collect();
-    let passed_on = tweet.referenced_tweets.into_iter().flatten().find(|reference| reference.kind == "retweeted");
+    let mut named = tweet.referenced_tweets.unwrap_or_default();
+    let answered =
+        named.iter().find(|reference| reference.kind == "replied_to").map(|reference| reference.id.0.clone());
+    named.retain(|reference| reference.kind == "retweeted");
+    let passed_on = named.into_iter().next();
     let original = passed_on.map(|reference| {
         let author = included.author(included.tweets.get(&reference.id.0).cloned());
         (reference.id.0, author)
@@ -254,6 +258,7 @@ fn read_tweet(tweet: WireTweet, included: &Included) -> Result<Tweet, Error> {
         published: tweet.created_at.as_deref().map(time).transpose()?.map(|at| at.floor_to_second()),
         is_sensitive: tweet.possibly_sensitive,
         original,
+        answered,
     }
     .tweet()
 }

@@ -68,6 +68,8 @@ pub(super) struct Parts {
     pub is_sensitive: bool,
     /// The tweet that this one only passes on, and its author as far as known.
     pub original: Option<(String, Author)>,
+    /// The tweet that this one answers.
+    pub answered: Option<String>,
 }
 
 impl Parts {
@@ -95,6 +97,7 @@ impl Parts {
             tags: self.tags,
             is_sensitive: self.is_sensitive,
             alias_url,
+            in_reply_to: self.answered.as_deref().map(object).transpose()?,
             ..Post::new(id, PostKind::Text, title, url::permalink(&self.id))
         };
         Ok(Tweet { post, is_protected })
