@@ -60,19 +60,22 @@ pub enum Standing {
     Struck,
     /// The patron's own object: never counts.
     Own,
-    /// The creator refuses to be bridged, or the object is gone: does not count.
+    /// The creator refuses to be bridged, or the object was gone when it was liked: does not count.
     Refused,
+    /// The object is deleted since it was liked: does not count while it is.
+    Gone,
     /// Read from a source that asks first: waits for the patron's yes, and does not count until then.
     Suggested,
 }
 
 impl Standing {
-    pub const ALL: [Standing; 6] = [
+    pub const ALL: [Standing; 7] = [
         Standing::Counting,
         Standing::TakenBack,
         Standing::Struck,
         Standing::Own,
         Standing::Refused,
+        Standing::Gone,
         Standing::Suggested,
     ];
 
@@ -83,6 +86,7 @@ impl Standing {
             Standing::Struck => "struck",
             Standing::Own => "own",
             Standing::Refused => "refused",
+            Standing::Gone => "gone",
             Standing::Suggested => "suggested",
         }
     }
@@ -106,6 +110,10 @@ pub enum Event {
     StruckOut,
     /// The owner refuses to be bridged.
     Refused,
+    /// The post is deleted.
+    Gone,
+    /// A post that was deleted is there, and its owner does not refuse.
+    Back,
 }
 
 /// The whole life of a flattr at a glance. Every step is legal: the world may repeat itself in any order.
@@ -123,6 +131,14 @@ pub fn step(standing: Standing, event: Event) -> Standing {
         (Counting | Suggested | TakenBack, Event::Refused) => Refused,
         (Struck, _) => Struck,
         (Own, _) => Own,
+        (Counting, Event::Gone) => Gone,
+        (Gone, Event::Back) => Counting,
+        // A like that is taken back meanwhile does not come back with its post.
+        (Gone, Event::Unliked) => TakenBack,
+        (Gone, Event::StruckOut) => Struck,
+        (Gone, Event::Refused) => Refused,
+        (Gone, Event::Liked | Event::Suggested | Event::Confirmed | Event::Gone) => Gone,
+        (Counting | Suggested | TakenBack | Refused, Event::Gone | Event::Back) => standing,
         // The refusal has ended: what is liked from then on counts, and nothing else comes back.
         (Refused, Event::Liked) => Counting,
         (Refused, Event::Suggested) => Suggested,
@@ -238,6 +254,18 @@ mod tests {
             assert_eq!(step(refused, Liked), Standing::Counting);
         }
         assert_eq!(step(Standing::Struck, Refused), Standing::Struck);
+    }
+
+    #[test]
+    fn a_post_that_comes_back_counts_again_unless_its_like_is_gone() {
+        use Event::*;
+        let run = |events: &[Event]| events.iter().fold(Standing::Counting, |standing, event| step(standing, *event));
+        assert_eq!(run(&[Gone]), Standing::Gone);
+        assert_eq!(run(&[Gone, Liked, Gone]), Standing::Gone);
+        assert_eq!(run(&[Gone, Gone, Back]), Standing::Counting);
+        assert_eq!(run(&[Gone, Unliked, Back]), Standing::TakenBack);
+        assert_eq!(run(&[StruckOut, Gone, Back]), Standing::Struck);
+        assert_eq!(run(&[Unliked, Gone, Back, Liked]), Standing::Counting);
     }
 
     #[test]

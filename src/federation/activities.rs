@@ -5,11 +5,12 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::message::{NAMESPACE, context};
+use super::documents::PUBLIC;
+use crate::domain::message::context;
 use crate::domain::proof::{ProofError, SigningKey, sign};
 use crate::domain::time::{Month, Timestamp};
 
-const PUBLIC: &str = "https://www.w3.org/ns/activitystreams#Public";
+const DATA_INTEGRITY: &str = "https://w3id.org/security/data-integrity/v1";
 
 /// Accepts a Follow. It has an id of its own and embeds the whole Follow, as other servers expect.
 pub fn accept_follow(
@@ -99,19 +100,48 @@ fn unsigned_like(id: &str, like: &SaidLike) -> Value {
 }
 
 /// A post is new: told to the followers of its author's actor.
-pub fn create(actor: &str, object: &Value, key: &SigningKey, now: Timestamp) -> Result<Value, ProofError> {
-    let id = object.get("id").and_then(Value::as_str).unwrap_or_default();
+///
+/// - `id`: of the activity; a post that went and came back is created once more.
+pub fn create(id: &str, actor: &str, object: &Value, key: &SigningKey, now: Timestamp) -> Result<Value, ProofError> {
+    let published = object.get("published").cloned();
+    public("Create", id, actor, object, published, key, now)
+}
+
+/// A post or an actor reads otherwise than before.
+pub fn update(id: &str, actor: &str, object: &Value, key: &SigningKey, now: Timestamp) -> Result<Value, ProofError> {
+    public("Update", id, actor, object, None, key, now)
+}
+
+/// A post is gone.
+///
+/// - `tombstone`: what is left of it.
+pub fn delete(id: &str, actor: &str, tombstone: &Value, key: &SigningKey, now: Timestamp) -> Result<Value, ProofError> {
+    public("Delete", id, actor, tombstone, None, key, now)
+}
+
+/// An activity that everybody may see, for the followers of an actor.
+fn public(
+    kind: &str,
+    id: &str,
+    actor: &str,
+    object: &Value,
+    published: Option<Value>,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<Value, ProofError> {
     let mut embedded = object.clone();
-    if let Some(members) = embedded.as_object_mut() {
-        members.remove("@context");
+    // The terms of the document are those of the activity around it.
+    let terms = embedded.as_object_mut().and_then(|members| members.remove("@context"));
+    let mut context = vec![json!("https://www.w3.org/ns/activitystreams"), json!(DATA_INTEGRITY)];
+    if let Some(Value::Array(terms)) = terms {
+        context.extend(terms.into_iter().skip(1));
     }
     let document = json!({
-        "@context": ["https://www.w3.org/ns/activitystreams", "https://w3id.org/security/data-integrity/v1",
-            { "flattr": NAMESPACE }],
-        "id": format!("{id}/create"),
-        "type": "Create",
+        "@context": context,
+        "id": id,
+        "type": kind,
         "actor": actor,
-        "published": object.get("published"),
+        "published": published.unwrap_or_else(|| json!(now.floor_to_second().to_string())),
         "to": [PUBLIC],
         "cc": [format!("{actor}/followers")],
         "object": embedded,

@@ -1,17 +1,26 @@
-//! Documents: actors and objects as ActivityStreams, ours out and others' in.
+//! Documents: actors as ActivityStreams, ours out and others' in. Posts are in [`super::post_document`].
 //!
 //! Owns the shapes that Mastodon and the rest of the fediverse accept, and the rule that id, keys and inbox of an actor are
 //! of one origin. Source: FEDERATION.md in this repository.
 
+use std::str::FromStr;
+
 use serde_json::{Value, json};
 use url::Url;
 
+use super::rich_text::{Markup, html, link, web_address};
+
+use crate::domain::id::ActorId;
+use crate::domain::identity::Platform;
 use crate::domain::message::NAMESPACE;
 use crate::domain::proof::PublicKey;
-use crate::domain::time::Timestamp;
-use crate::flows::Instance;
-use crate::storage::identities::{Identity, Object};
+use crate::storage::identities::{self, Claim, Identity};
 use crate::storage::people::{Actor, ActorKind, NewActor};
+use crate::storage::posts::{self, ProfileDetails};
+use crate::storage::{self, Tx};
+
+/// To everybody.
+pub const PUBLIC: &str = "https://www.w3.org/ns/activitystreams#Public";
 
 /// Why a fetched document is not an actor that we can believe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,16 +49,51 @@ fn actor_context() -> Value {
             "toot": "http://joinmastodon.org/ns#",
             "discoverable": "toot:discoverable",
             "indexable": "toot:indexable",
+            "alsoKnownAs": { "@id": "as:alsoKnownAs", "@type": "@id" },
+            "schema": "http://schema.org/",
+            "PropertyValue": "schema:PropertyValue",
+            "value": "schema:value",
             "flattr": NAMESPACE,
         },
     ])
 }
 
+/// `@context` of posts: ActivityStreams, and the terms that it does not have.
+pub fn post_context() -> Value {
+    json!([
+        "https://www.w3.org/ns/activitystreams",
+        {
+            "Hashtag": "as:Hashtag",
+            "sensitive": "as:sensitive",
+            "schema": "http://schema.org/",
+            "license": { "@id": "schema:license", "@type": "@id" },
+            "flattr": NAMESPACE,
+        },
+    ])
+}
+
+/// The account behind a bridged actor, with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Bridged {
+    pub identity: Identity,
+    pub profile: Option<ProfileDetails>,
+    /// The one that is verified.
+    pub claim: Option<Claim>,
+}
+
+/// Reads what the document of a bridged actor is made of; `None` for any other.
+pub fn bridged(tx: &mut Tx, actor: ActorId) -> Result<Option<Bridged>, storage::Error> {
+    let Some(identity) = identities::identity_by_actor(tx, actor)? else { return Ok(None) };
+    let claim = identities::verified_claim(tx, identity.id)?.filter(|_| !identity.is_refused);
+    Ok(Some(Bridged { profile: posts::profile(tx, identity.id)?, claim, identity }))
+}
+
 /// What a local actor publishes of itself.
 ///
-/// - `identity`: for a bridged actor, the account behind it.
-pub fn actor(actor: &Actor, identity: Option<&Identity>, is_claimed: bool) -> Value {
+/// - `bridged`: for a bridged actor, the account behind it.
+pub fn actor(actor: &Actor, bridged: Option<&Bridged>) -> Value {
     let uri = &actor.uri;
+    let is_claimed = bridged.is_some_and(|bridged| bridged.claim.is_some());
     let is_instance = actor.is_kind(ActorKind::Instance);
     let mut document = json!({
         "@context": actor_context(),
@@ -73,19 +117,50 @@ pub fn actor(actor: &Actor, identity: Option<&Identity>, is_claimed: bool) -> Va
         document["assertionMethod"] =
             json!([{ "id": id, "type": "Multikey", "controller": uri, "publicKeyMultibase": multikey }]);
     }
-    if let Some(identity) = identity {
-        // The first address is ours, since Mastodon wants id and url on one host; the canonical one is FEP-fffd.
-        document["url"] = json!([
-            uri,
-            { "type": "Link", "rel": "canonical", "mediaType": "text/html", "href": identity.profile_url },
-        ]);
-        // FEP-0ea0: where this creator is paid.
-        document["attachment"] = json!([{ "type": "Link", "rel": "payment", "name": "fedflattr", "href": uri }]);
+    if let Some(bridged) = bridged {
+        fill_bridged(&mut document, uri, bridged);
     }
     if is_instance {
         document.as_object_mut().expect("an actor is an object").remove("followers");
     }
     document
+}
+
+/// What a bridged actor says beside its name: more once its owner has claimed it.
+fn fill_bridged(document: &mut Value, uri: &str, bridged: &Bridged) {
+    let Bridged { identity, profile, claim } = bridged;
+    // The first address is ours, since Mastodon wants id and url on one host; the canonical one is FEP-fffd.
+    document["url"] = json!([
+        uri,
+        { "type": "Link", "rel": "canonical", "mediaType": "text/html", "href": identity.profile_url },
+    ]);
+    // FEP-0ea0: where this creator is paid.
+    let payment = json!({ "type": "Link", "rel": "payment", "name": "fedflattr", "href": uri });
+    let platform = Platform::from_str(&identity.platform);
+    let label = platform.map_or(identity.platform.as_str(), |platform| platform.label());
+    let Some(claim) = claim else {
+        document["attachment"] = json!([payment]);
+        return;
+    };
+    let own = link(&identity.profile_url, &format!("{} on {label}", identity.handle));
+    let bio = html(&identity.bio, Markup::Plain);
+    document["summary"] = json!(format!("{bio}<p>Bridged from {own}. Claimed by its owner.</p>"));
+    document["alsoKnownAs"] = json!([claim.creator_uri]);
+    let field = |name: &str, value: String| json!({ "type": "PropertyValue", "name": name, "value": value });
+    let mut fields = Vec::new();
+    let website = profile.as_ref().and_then(|profile| profile.website.as_deref());
+    // Some platforms leave out the scheme.
+    let website = website.map(|site| if site.contains("://") { site.to_owned() } else { format!("https://{site}") });
+    if let Some(website) = website.filter(|site| web_address(site).is_some()) {
+        fields.push(field("Website", link(&website, &website)));
+    }
+    fields.push(field("Paid at", link(&claim.creator_uri, &claim.creator_uri)));
+    fields.push(payment);
+    document["attachment"] = json!(fields);
+    let avatar = identity.avatar_url.as_deref().filter(|url| web_address(url).is_some());
+    if let Some(avatar) = avatar.filter(|_| super::post_document::may_show_files(&identity.platform)) {
+        document["icon"] = json!({ "type": "Image", "url": avatar });
+    }
 }
 
 /// As much of any actor as the library may print.
@@ -181,36 +256,6 @@ fn read_multikey(document: &Value, uri: &str) -> Result<Option<(String, String)>
         }
     }
     Ok(None)
-}
-
-/// A bridged post. Until its creator has claimed it, it carries no more than title and link.
-pub fn object(instance: &Instance, object: &Object, author: Option<&Actor>) -> Value {
-    let uri = instance.object_uri(&object.platform, &object.object);
-    let title = escape(&object.title);
-    let url = escape(&object.url);
-    let mut document = json!({
-        "@context": ["https://www.w3.org/ns/activitystreams", { "flattr": NAMESPACE }],
-        "id": uri,
-        "type": "Note",
-        "content": format!("<p><a href=\"{url}\" rel=\"nofollow noopener\">{title}</a></p>"),
-        "url": [uri, { "type": "Link", "rel": "canonical", "mediaType": "text/html", "href": object.url }],
-        "to": ["https://www.w3.org/ns/activitystreams#Public"],
-        "likes": format!("{uri}/likes"),
-        "sensitive": false,
-        "flattr:platform": object.platform,
-        "flattr:objectId": object.object,
-        "published": Timestamp::from_micros(object.published_at.unwrap_or(object.seen_at)).floor_to_second().to_string(),
-    });
-    if let Some(author) = author {
-        document["attributedTo"] = json!(author.uri);
-        document["cc"] = json!([format!("{}/followers", author.uri)]);
-    }
-    document
-}
-
-/// Text inside HTML: what platforms say is never markup here.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use crate::domain::identity::ObjectRef;
 use crate::domain::message::{self, Body};
 use crate::domain::time::{Month, Timestamp};
 use crate::flows::close_month::Close;
-use crate::flows::flattr;
 use crate::flows::hear::{self, Evidence, HearError, Heard};
+use crate::flows::{feed, flattr};
 use crate::storage::connections::queue_claim_check;
 use crate::storage::identities::SeenObject;
 use crate::storage::inbox::{About, InboxRow};
@@ -324,6 +324,7 @@ impl Activity {
         }
         let inbox = self.signer.shared_inbox.clone().unwrap_or_else(|| self.signer.inbox.clone());
         inbox::save_follow(tx, followee.id, &self.signer.uri, &inbox, id, self.now)?;
+        feed::followed(tx, followee.id, self.now)?;
         // A repeated Follow is answered again: the first Accept may have been lost.
         outbox::push_event(tx, "accept_follow", id, self.now)?;
         Ok(format!("{} follows {}", self.signer.uri, followee.uri))

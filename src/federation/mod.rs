@@ -21,7 +21,9 @@ pub mod keys;
 pub mod library;
 pub mod node;
 pub mod outbox;
+pub mod post_document;
 pub mod pull;
+mod rich_text;
 pub mod signature;
 
 pub use node::Node;

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::activities::{self, SaidLike};
 use super::claims::{self, SaidClaim};
-use super::documents;
 use super::node::{LocalKeys, Node, StartError};
-use crate::domain::id::{ActorId, FlattrId, ObjectId};
+use super::{documents, post_document};
+use crate::domain::id::{ActorId, FlattrId, IdentityId, ObjectId};
 use crate::domain::proof::ProofError;
 use crate::domain::settlement::host_of;
 use crate::domain::time::{Month, Timestamp};
@@ -90,13 +90,14 @@ async fn speaker(node: &Node, event: &Event) -> Result<Option<Actor>, ExpandErro
                         None => None,
                     }
                 }
-                "create" => {
+                "create" | "update" | "delete" => {
                     let object = identities::object(tx, ObjectId(number(&subject)?))?;
                     match object.and_then(|object| object.owner()) {
                         Some(owner) => author(tx, owner)?,
                         None => None,
                     }
                 }
+                "update_actor" => author(tx, IdentityId(number(&subject)?))?,
                 "accept_follow" => match inbox::follow_by_uri(tx, &subject)? {
                     Some(follow) => people::actor(tx, follow.followee_id)?,
                     None => None,
@@ -107,7 +108,7 @@ async fn speaker(node: &Node, event: &Event) -> Result<Option<Actor>, ExpandErro
         .await?)
 }
 
-fn author(tx: &mut Tx, owner: crate::domain::id::IdentityId) -> Result<Option<Actor>, storage::Error> {
+fn author(tx: &mut Tx, owner: IdentityId) -> Result<Option<Actor>, storage::Error> {
     let actor = identities::identity(tx, owner)?.and_then(|identity| identity.actor_id);
     match actor {
         Some(actor) => people::actor(tx, ActorId(actor)),
@@ -132,7 +133,8 @@ fn say(
         "commitment" => say_commitment(tx, node, &event.subject, now),
         "claim" => say_claim(tx, node, event, now),
         "like" | "undo_like" => say_like(tx, node, event, speaker, keys, now),
-        "create" => say_create(tx, node, number(&event.subject)?, speaker, keys, now),
+        "create" | "update" | "delete" => say_post(tx, node, event, speaker, keys, now),
+        "update_actor" => say_actor(tx, event, speaker, keys, now),
         "accept_follow" => say_accept(tx, event, speaker, keys, now),
         other => Err(ExpandError::BadEvent(other.to_owned())),
     }
@@ -290,28 +292,81 @@ fn pseudonym(
     Ok(hex::encode(hmac::sign(&secret, key.text().as_bytes())))
 }
 
-fn say_create(
+/// A post is new, reads otherwise, or is gone: told to the followers of its author's actor, as it stands now. What is
+/// not so any more is not said.
+fn say_post(
     tx: &mut Tx,
     node: &Node,
-    object: i64,
+    event: &Event,
     author: Option<&Actor>,
     keys: &LocalKeys,
     now: Timestamp,
 ) -> Result<(), ExpandError> {
-    let Some(author) = author else { return Ok(()) };
-    let Some(object) = identities::object(tx, ObjectId(object))? else { return Ok(()) };
+    let Some(author) = author.filter(|author| author.gone_at.is_none()) else { return Ok(()) };
+    let Some(object) = identities::object(tx, ObjectId(number(&event.subject)?))? else { return Ok(()) };
+    if object.is_deleted != (event.kind == "delete") {
+        return Ok(());
+    }
     if let Some(owner) = object.owner()
         && identities::identity(tx, owner)?.is_some_and(|owner| owner.is_refused)
     {
         return Ok(());
     }
-    let note = documents::object(&node.instance, &object, Some(author));
-    let activity = activities::create(&author.uri, &note, &keys.document, now)?;
+    let shown = post_document::load(tx, &node.instance, object)?;
+    let uri = node.instance.object_uri(&shown.object.platform, &shown.object.object);
+    // One that went and came back is created anew each time.
+    let deletions = shown.details.as_ref().map_or(0, |details| details.deletions);
+    let create_id = |deletions: i64| match deletions {
+        0 => format!("{uri}/create"),
+        number => format!("{uri}/create/{number}"),
+    };
+    let key = &keys.document;
+    let activity = match event.kind.as_str() {
+        "create" => {
+            let note = post_document::write(&node.instance, &shown);
+            activities::create(&create_id(deletions), &author.uri, &note, key, now)?
+        }
+        "update" => {
+            let note = post_document::write(&node.instance, &shown);
+            activities::update(&format!("{uri}/updates/{}", event.id), &author.uri, &note, key, now)?
+        }
+        _ => {
+            // Who has not heard of it yet need not, and the outbox lists it no more.
+            let created = create_id(deletions - 1);
+            outbox::cancel_waiting(tx, &created)?;
+            outbox::unlist(tx, &created)?;
+            let left = post_document::tombstone(&node.instance, &shown);
+            activities::delete(&format!("{uri}/delete/{}", event.id), &author.uri, &left, key, now)?
+        }
+    };
+    let inboxes = follower_inboxes(tx, author.id)?;
+    send(tx, author.id, &activity, "social", &format!("\"{uri}\""), &inboxes, now)
+}
+
+fn follower_inboxes(tx: &mut Tx, actor: ActorId) -> Result<Vec<String>, storage::Error> {
     let mut inboxes: Vec<String> =
-        inbox::followers(tx, author.id)?.into_iter().map(|follow| follow.follower_inbox).collect();
+        inbox::followers(tx, actor)?.into_iter().map(|follow| follow.follower_inbox).collect();
     inboxes.sort();
     inboxes.dedup();
-    send(tx, author.id, &activity, "social", &note["id"].to_string(), &inboxes, now)
+    Ok(inboxes)
+}
+
+/// An account has another name, or says more of itself since it was claimed.
+fn say_actor(
+    tx: &mut Tx,
+    event: &Event,
+    actor: Option<&Actor>,
+    keys: &LocalKeys,
+    now: Timestamp,
+) -> Result<(), ExpandError> {
+    let Some(actor) = actor.filter(|actor| actor.gone_at.is_none()) else { return Ok(()) };
+    // As it is now: its keys may have been made for this very activity.
+    let Some(actor) = people::actor(tx, actor.id)? else { return Ok(()) };
+    let document = documents::actor(&actor, documents::bridged(tx, actor.id)?.as_ref());
+    let id = format!("{}/updates/{}", actor.uri, event.id);
+    let activity = activities::update(&id, &actor.uri, &document, &keys.document, now)?;
+    let inboxes = follower_inboxes(tx, actor.id)?;
+    send(tx, actor.id, &activity, "social", &actor.uri, &inboxes, now)
 }
 
 fn say_accept(

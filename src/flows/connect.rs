@@ -16,8 +16,9 @@ use crate::domain::time::{Month, Timestamp};
 use crate::flows::Instance;
 use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
 use crate::flows::notice::{self, SeenPost};
+use crate::flows::withdraw;
 use crate::storage::connections::{self, Connection, ConnectionLike, ListedLike, Pass};
-use crate::storage::{self, Tx, flow_error};
+use crate::storage::{self, Tx, flow_error, identities};
 
 /// The whole listing is read at least this often.
 const FULL_EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -332,6 +333,12 @@ fn apply_distinct(
 ) -> Result<bool, ConnectError> {
     let posts: Vec<&SeenPost> = listed.likes.iter().map(|(post, _)| post).collect();
     let objects = notice::posts(tx, instance, &posts, listed.seen_at)?;
+    if listed.source == Source::Platform {
+        // What the platform lists is not gone, or not any more.
+        for object in identities::deleted_among(tx, &objects)? {
+            withdraw::restore(tx, object, listed.seen_at)?;
+        }
+    }
     let known = connections::likes_of(tx, connection.id, &objects)?;
     let known: HashMap<ObjectId, ConnectionLike> = known.into_iter().map(|like| (like.object_id, like)).collect();
     let (mut seen, mut rows, mut new) = (Vec::new(), Vec::new(), Vec::new());

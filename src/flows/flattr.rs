@@ -8,6 +8,7 @@ use crate::domain::id::{FlattrId, ObjectId, PatronId};
 use crate::domain::time::{Month, Timestamp};
 use crate::storage::likes::{self, NewFlattr};
 use crate::storage::people::Patron;
+use crate::storage::posts::{self, Reason};
 use crate::storage::{self, Tx, consent, flow_error, identities, months, outbox, people};
 
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +109,9 @@ fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, F
     if let Some(id) = likes::make_flattr(tx, &new)? {
         if standing == Standing::Counting {
             outbox::push_event(tx, "like", &id.to_string(), like.received_at)?;
+            if object.owner_id.is_none() {
+                posts::queue_check(tx, &object, Reason::Author, like.received_at)?;
+            }
         }
         if let Some(owner) = object.owner().filter(|_| matches!(standing, Standing::Counting | Standing::Suggested)) {
             consent::want_look(tx, owner, like.received_at.minus(super::consent::LOOK_AGE), like.received_at)?;
@@ -116,7 +120,12 @@ fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, F
     }
     let known = likes::flattr_by_key(tx, patron.id, object.id, month)?.ok_or(FlattrError::NoSuchFlattr)?;
     let before = known.standing()?;
-    let after = flattr::step(before, if standing == Standing::Refused { Event::Refused } else { event });
+    let after = match standing {
+        // What is gone stops nothing for good: see [`object_gone`].
+        Standing::Refused if object.is_deleted => before,
+        Standing::Refused => flattr::step(before, Event::Refused),
+        _ => flattr::step(before, event),
+    };
     if after != before {
         likes::set_standing(tx, known.id, after, like.like_uri.as_deref())?;
         tell(tx, known.id, before, after, like.received_at)?;
@@ -186,6 +195,43 @@ pub fn take_back(
 /// Strikes a flattr out for the month; no repeat of the like brings it back.
 pub fn strike_out(tx: &mut Tx, patron: PatronId, object: ObjectId, now: Timestamp) -> Result<Standing, FlattrError> {
     change(tx, patron, object, Event::StruckOut, now)?.ok_or(FlattrError::NoSuchFlattr)
+}
+
+/// A post is gone: what is not divided yet does not count. What is, is settled.
+pub fn object_gone(tx: &mut Tx, object: ObjectId, now: Timestamp) -> Result<usize, storage::Error> {
+    let since = open_since(tx, now)?;
+    let counting = posts::flattrs_of(tx, object, Standing::Counting, since)?;
+    let mut changed = 0;
+    for known in counting {
+        changed += usize::from(move_open(tx, &known, Event::Gone, now)?);
+    }
+    Ok(changed)
+}
+
+/// A post that was gone is there: what stopped counting with it counts, where nothing else stands against it.
+pub fn object_back(tx: &mut Tx, object: &identities::Object, now: Timestamp) -> Result<usize, storage::Error> {
+    let since = open_since(tx, now)?;
+    let gone = posts::flattrs_of(tx, object.id, Standing::Gone, since)?;
+    let mut changed = 0;
+    for known in gone {
+        let Some(patron) = people::patron(tx, known.patron_id)? else { continue };
+        if first_standing(circumstances(tx, &patron, object)?) == Standing::Counting {
+            changed += usize::from(move_open(tx, &known, Event::Back, now)?);
+        }
+    }
+    Ok(changed)
+}
+
+/// Lets something happen to a flattr whose month is open. Says whether that changed it.
+fn move_open(tx: &mut Tx, known: &likes::Flattr, event: Event, now: Timestamp) -> Result<bool, storage::Error> {
+    let before = known.standing()?;
+    let after = flattr::step(before, event);
+    if after == before || is_kept_frozen(tx, known.month()?)? {
+        return Ok(false);
+    }
+    likes::set_standing(tx, known.id, after, None)?;
+    tell(tx, known.id, before, after, now)?;
+    Ok(true)
 }
 
 fn change(

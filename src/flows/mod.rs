@@ -4,8 +4,9 @@
 //! A flow that wants something to happen later writes a row in the same transaction. Must not know HTTP, JSON of
 //! activities, the clock or randomness: time, seeds and tokens are handed in.
 //!
-//! A month in order: [`register`], [`fund`], [`prove_account`], [`connect`], [`notice`], [`flattr`], [`suggest`],
-//! [`claim`], [`consent`], [`close_month`], [`settle`] and [`hear`], [`receive_money`], [`pay_out`]; [`audit`] proves it.
+//! A month in order: [`register`], [`fund`], [`prove_account`], [`connect`], [`notice`], [`feed`], [`flattr`],
+//! [`withdraw`], [`suggest`], [`claim`], [`consent`], [`close_month`], [`settle`] and [`hear`], [`receive_money`],
+//! [`pay_out`]; [`audit`] proves it.
 //! [`watch_bridge`] is about platforms, not money.
 
 pub mod audit;
@@ -14,6 +15,7 @@ pub mod close_month;
 mod commit_month;
 pub mod connect;
 pub mod consent;
+pub mod feed;
 pub mod flattr;
 pub mod fund;
 pub mod hear;
@@ -27,6 +29,7 @@ pub mod register;
 pub mod settle;
 pub mod suggest;
 pub mod watch_bridge;
+pub mod withdraw;
 
 use crate::domain::money::{Amount, Currency};
 

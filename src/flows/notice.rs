@@ -1,15 +1,21 @@
 //! Noticing: what a platform says of an account or a post becomes an identity, an object and a bridged actor here.
 //!
-//! Owns the rule that the stable id decides: a rename changes the handle of the same actor. A post that is new is told to
-//! the followers of its author's actor.
+//! Owns the rule that the stable id decides: a rename changes the handle of the same actor, and followers are told. What a
+//! post says of its author is the name alone; it never overwrites what the author's own profile said.
 
-use crate::domain::id::{ActorId, ObjectId};
+use std::time::Duration;
+
+use crate::domain::id::{ActorId, IdentityId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::time::Timestamp;
-use crate::flows::{Instance, register};
+use crate::flows::{Instance, feed, register};
 use crate::storage::identities::{Identity, Object, SeenIdentity, SeenObject};
 use crate::storage::people::ActorKind;
+use crate::storage::posts::{self, ProfileDetails};
 use crate::storage::{self, Tx, identities, inbox, outbox, people};
+
+/// How often it is noted that an account still bears its name.
+const SEEN_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A post, with its author where the platform names one.
 #[derive(Clone, Debug)]
@@ -19,6 +25,14 @@ pub struct SeenPost {
     pub title: String,
     pub url: String,
     pub published_at: Option<Timestamp>,
+}
+
+/// What only an account's own profile says.
+#[derive(Clone, Debug)]
+pub struct SeenProfile {
+    /// `person`, `organization` or `bot`.
+    pub kind: &'static str,
+    pub website: Option<String>,
 }
 
 /// The user name of a bridged actor: `torvalds.github`, reduced to what fediverse handles can carry.
@@ -47,7 +61,47 @@ pub fn identity(
     seen: &SeenIdentity,
     now: Timestamp,
 ) -> Result<Identity, storage::Error> {
+    let (identity, is_changed) = save(tx, instance, seen, now)?;
+    if is_changed {
+        tell_followers(tx, identity.id, "update_actor", identity.id.0, now)?;
+    }
+    Ok(identity)
+}
+
+/// Stores what only an account's own profile says of it.
+pub fn details(tx: &mut Tx, identity: &Identity, more: &SeenProfile, now: Timestamp) -> Result<(), storage::Error> {
+    let details =
+        ProfileDetails { identity_id: identity.id, kind: more.kind.to_owned(), website: more.website.clone() };
+    if identity.is_refused || posts::profile(tx, identity.id)?.as_ref() == Some(&details) {
+        return Ok(());
+    }
+    posts::save_profile(tx, &details)?;
+    if let Some(actor) = identity.actor_id {
+        let actor_type = match more.kind {
+            "organization" => "Organization",
+            "bot" => "Service",
+            _ => "Person",
+        };
+        people::set_actor_type(tx, ActorId(actor), actor_type)?;
+    }
+    tell_followers(tx, identity.id, "update_actor", identity.id.0, now)
+}
+
+/// Says also whether an account that was known looks otherwise than before.
+fn save(
+    tx: &mut Tx,
+    instance: &Instance,
+    seen: &SeenIdentity,
+    now: Timestamp,
+) -> Result<(Identity, bool), storage::Error> {
+    let before = identities::identity_by_external_id(tx, &seen.external_id)?;
     let mut identity = identities::save_identity(tx, seen, now)?;
+    let is_changed = before.is_some_and(|before| {
+        let shown = |it: &Identity| {
+            (it.handle.clone(), it.display_name.clone(), it.avatar_url.clone(), it.bio.clone(), it.profile_url.clone())
+        };
+        shown(&before) != shown(&identity)
+    });
     let username = bridged_username(&seen.handle, &seen.external_id);
     let label = seen.external_id.platform().label();
     match identity.actor_id {
@@ -70,30 +124,80 @@ pub fn identity(
             }
         }
     }
-    Ok(identity)
+    Ok((identity, is_changed))
 }
 
-/// Stores what a platform says of a post, and lets the followers of its author know when it is new.
+/// The author of a post, of whom the post says the name alone.
+fn author(tx: &mut Tx, instance: &Instance, seen: &SeenIdentity, now: Timestamp) -> Result<Identity, storage::Error> {
+    let known = identities::identity_by_external_id(tx, &seen.external_id)?;
+    let Some(known) = known.filter(|known| known.actor_id.is_some()) else {
+        return identity(tx, instance, seen, now);
+    };
+    if known.handle == seen.handle && known.seen_at > now.minus(SEEN_EVERY).micros() {
+        return Ok(known);
+    }
+    let has_own_name = known.display_name != known.handle;
+    let merged = SeenIdentity {
+        display_name: if has_own_name { known.display_name } else { seen.display_name.clone() },
+        avatar_url: seen.avatar_url.clone().or(known.avatar_url),
+        bio: if seen.bio.is_empty() { known.bio } else { seen.bio.clone() },
+        ..seen.clone()
+    };
+    identity(tx, instance, &merged, now)
+}
+
+/// Stores what a platform says of a post. What was held for a post without an author is handed on soon after its author
+/// has become known: see [`crate::flows::claim::resolve`].
 pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -> Result<Object, storage::Error> {
+    let (object, is_new) = listed_post(tx, instance, seen, now)?;
+    if let Some(owner) = object.owner().filter(|_| is_new) {
+        feed::noticed(tx, &object, owner, now)?;
+    }
+    Ok(object)
+}
+
+/// As [`post`], of a post out of its author's own listing, which says more than that it is there. Says whether it is new.
+pub(super) fn listed_post(
+    tx: &mut Tx,
+    instance: &Instance,
+    seen: &SeenPost,
+    now: Timestamp,
+) -> Result<(Object, bool), storage::Error> {
     let owner = match &seen.owner {
-        Some(owner) => Some(identity(tx, instance, owner, now)?),
+        Some(owner) => Some(author(tx, instance, owner, now)?.id),
         None => None,
     };
     let seen = SeenObject {
         object: seen.object.clone(),
-        owner: owner.as_ref().map(|owner| owner.id),
+        owner,
         title: seen.title.clone(),
         url: seen.url.clone(),
         published_at: seen.published_at,
     };
-    let (object, is_new) = identities::save_object(tx, &seen, now)?;
-    let owner = owner.filter(|owner| is_new && !owner.is_refused);
-    if let Some(actor) = owner.and_then(|owner| owner.actor_id)
+    let known = identities::object_by_ref(tx, &seen.object)?;
+    let object = identities::save_known_object(tx, &seen, known.as_ref(), now)?;
+    if known.as_ref().is_some_and(|known| known.owner_id.is_none()) && owner.is_some() {
+        posts::note_resolved(tx, object.id)?;
+        posts::end_check(tx, object.id)?;
+    }
+    Ok((object, known.is_none()))
+}
+
+/// Notes that the followers of an account's actor are to be told something, if there are any.
+pub(super) fn tell_followers(
+    tx: &mut Tx,
+    owner: IdentityId,
+    kind: &str,
+    subject: i64,
+    now: Timestamp,
+) -> Result<(), storage::Error> {
+    let actor = identities::identity(tx, owner)?.and_then(|identity| identity.actor_id);
+    if let Some(actor) = actor
         && inbox::count_followers(tx, ActorId(actor))? > 0
     {
-        outbox::push_event(tx, "create", &object.id.to_string(), now)?;
+        outbox::push_event(tx, kind, &subject.to_string(), now)?;
     }
-    Ok(object)
+    Ok(())
 }
 
 /// Stores what a platform says of many posts, as [`post`] does for one. Those whose author it does not name, as files do

@@ -17,9 +17,9 @@ use crate::federation::{Node, delivery, inbox, outbox};
 use crate::storage;
 
 pub use bridges::{
-    Checked, LookUpError, SignedIn, Turn, TurnEnd, begin_opt_out, check_account, check_before_payout, check_claim,
-    check_identity, check_opt_out, claim_signed_in, credentials, end_sign_in, find, health, look_up, note_post,
-    read_consents, read_due, read_likes, read_now, signed_in_as, try_out,
+    Checked, LookUpError, SignedIn, Turn, TurnEnd, ask_due, begin_opt_out, check_account, check_before_payout,
+    check_claim, check_identity, check_opt_out, claim_signed_in, credentials, end_sign_in, find, health, look_up,
+    note_post, read_consents, read_due, read_feeds, read_likes, read_now, resolve_known, signed_in_as, try_out,
 };
 pub use imports::{ImportFailure, import};
 
@@ -40,6 +40,8 @@ pub enum JobError {
     ProveAccount(#[from] crate::flows::prove_account::ProveError),
     #[error("{0}")]
     Connect(#[from] crate::flows::connect::ConnectError),
+    #[error("{0}")]
+    Feed(#[from] crate::flows::feed::FeedError),
     #[error("{0}")]
     Fund(#[from] crate::flows::fund::FundError),
     #[error("{0}")]

@@ -174,7 +174,8 @@ impl ObjectRow<'_> {
     }
 }
 
-/// Stores what a platform says of a post, and says whether it is new. An owner that is known is never forgotten.
+/// Stores what a platform says of a post, and says whether it is new. An owner that is known is never forgotten; nor is
+/// that it is gone, which an old file does not disprove.
 pub fn save_object(tx: &mut Tx, seen: &SeenObject, now: Timestamp) -> Result<(Object, bool)> {
     let is_new = object_by_ref(tx, &seen.object)?.is_none();
     let saved = save_objects(tx, std::slice::from_ref(seen), now)?;
@@ -199,7 +200,6 @@ pub fn save_objects(tx: &mut Tx, seen: &[SeenObject], now: Timestamp) -> Result<
                 objects::title.eq(excluded(objects::title)),
                 objects::url.eq(excluded(objects::url)),
                 objects::published_at.eq(excluded(objects::published_at)),
-                objects::is_deleted.eq(excluded(objects::is_deleted)),
                 objects::seen_at.eq(excluded(objects::seen_at)),
             ))
             .returning((objects::id, objects::platform, objects::object))
@@ -213,6 +213,45 @@ pub fn save_objects(tx: &mut Tx, seen: &[SeenObject], now: Timestamp) -> Result<
         }
     }
     Ok(ids)
+}
+
+/// Which of these posts are gone, as far as we know.
+pub fn deleted_among(tx: &mut Tx, objects: &[ObjectId]) -> Result<Vec<ObjectId>> {
+    let mut gone = Vec::new();
+    for part in objects.chunks(ROWS_MAX) {
+        let ids: Vec<i64> = part.iter().map(|id| id.0).collect();
+        let rows: Vec<i64> = both!(tx, |db| objects::table
+            .filter(objects::id.eq_any(&ids))
+            .filter(objects::is_deleted.eq(true))
+            .select(objects::id)
+            .load(db))?;
+        gone.extend(rows.into_iter().map(ObjectId));
+    }
+    Ok(gone)
+}
+
+/// As [`save_object`], of a post that was looked for in this transaction.
+pub fn save_known_object(tx: &mut Tx, seen: &SeenObject, known: Option<&Object>, now: Timestamp) -> Result<Object> {
+    let owner = seen.owner.map(i64::from).or_else(|| known.and_then(|object| object.owner_id));
+    let published_at = seen.published_at.map(Timestamp::micros);
+    let values = (
+        objects::owner_id.eq(owner),
+        objects::title.eq(&seen.title),
+        objects::url.eq(&seen.url),
+        objects::published_at.eq(published_at.or_else(|| known.and_then(|object| object.published_at))),
+        objects::seen_at.eq(now.micros()),
+    );
+    let key = (
+        objects::platform.eq(seen.object.platform().slug()),
+        objects::object.eq(seen.object.object()),
+        objects::is_deleted.eq(false),
+    );
+    Ok(both!(tx, |db| diesel::insert_into(objects::table)
+        .values((key, values))
+        .on_conflict((objects::platform, objects::object))
+        .do_update()
+        .set(values)
+        .get_result(db))?)
 }
 
 pub fn object(tx: &mut Tx, id: ObjectId) -> Result<Option<Object>> {

@@ -7,7 +7,7 @@ use diesel::sql_types::BigInt;
 use super::schema::{flattrs, identities, month_budgets, months, objects, refusals, shares};
 use super::{Error, Result, Tx};
 use crate::domain::flattr::Standing;
-use crate::domain::id::{FlattrId, IdentityId, PatronId};
+use crate::domain::id::{FlattrId, IdentityId, ObjectId, PatronId};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::time::{Month, Timestamp};
 
@@ -395,6 +395,33 @@ pub fn held_for_identity(tx: &mut Tx, identity: IdentityId) -> Result<Vec<ShareD
         .order(shares::flattr_id)
         .select(detail!())
         .load(db))?)
+}
+
+/// The held shares that wait for one post, whose author was not known when they were divided.
+pub fn held_for_post(tx: &mut Tx, object: ObjectId) -> Result<Vec<ShareDetail>> {
+    Ok(both!(tx, |db| shares::table
+        .inner_join(flattrs::table.inner_join(objects::table))
+        .filter(flattrs::object_id.eq(object.0))
+        .filter(shares::identity_id.is_null())
+        .filter(shares::outcome.eq(Outcome::Held.as_str()))
+        .order(shares::flattr_id)
+        .select(detail!())
+        .load(db))?)
+}
+
+/// Says for whom held shares wait that waited for their post.
+pub fn set_identity(tx: &mut Tx, flattrs: &[i64], identity: IdentityId) -> Result<()> {
+    let mut changed = 0;
+    for batch in flattrs.chunks(500) {
+        changed += both!(tx, |db| diesel::update(shares::table)
+            .filter(shares::flattr_id.eq_any(batch))
+            .filter(shares::identity_id.is_null())
+            .filter(shares::outcome.eq(Outcome::Held.as_str()))
+            .set(shares::identity_id.eq(identity.0))
+            .execute(db))?;
+    }
+    assert_eq!(changed, flattrs.len(), "a share is given an author once");
+    Ok(())
 }
 
 /// The held shares of a patron, the first to go back first.

@@ -266,6 +266,14 @@ pub fn cancel_waiting(tx: &mut Tx, activity_uri: &str) -> Result<usize> {
         .execute(db))?)
 }
 
+/// Takes an activity out of the list of what its actor said to the public.
+pub fn unlist(tx: &mut Tx, activity_uri: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(outgoing::table.filter(outgoing::activity_uri.eq(activity_uri)))
+        .set(outgoing::activity_type.eq("Withdrawn"))
+        .execute(db))?;
+    Ok(())
+}
+
 /// Makes every delivery to a host due now that has not arrived, also those given up: the operator says so.
 pub fn retry_now(tx: &mut Tx, host: &str, now: Timestamp) -> Result<usize> {
     Ok(both!(tx, |db| diesel::update(deliveries::table)

@@ -287,6 +287,11 @@ pub fn rename_actor(tx: &mut Tx, id: ActorId, username: &str, display_name: &str
     Ok(())
 }
 
+pub fn set_actor_type(tx: &mut Tx, id: ActorId, actor_type: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(actors::table.find(id.0)).set(actors::actor_type.eq(actor_type)).execute(db))?;
+    Ok(())
+}
+
 #[derive(Debug, Clone, Queryable)]
 pub struct Patron {
     #[diesel(deserialize_as = i64)]

@@ -16,6 +16,8 @@ mod credentials;
 mod disputes;
 mod divide;
 mod docs;
+mod feeds;
+mod followers;
 mod imports;
 mod measure_polling;
 mod money;

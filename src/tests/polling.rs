@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use diesel::RunQueryDsl;
 
+use crate::bridges::Who;
 use crate::config::Config;
-use crate::domain::id::PatronId;
+use crate::domain::id::{ActorId, PatronId};
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
 use crate::flows::connect::Changed;
+use crate::flows::feed;
 use crate::flows::register::{self, Registration};
-use crate::jobs::{Turn, read_due, read_likes};
+use crate::jobs::{Turn, look_up, read_due, read_feeds, read_likes};
 use crate::sandbox::fault::{Fault, Kind};
 use crate::sandbox::{self, Sandbox};
 use crate::storage::connections::{self, Connection, Pass};
-use crate::storage::{self, Tx};
+use crate::storage::{self, Tx, inbox};
 
 const GITHUB: Platform = Platform::GitHub;
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -208,6 +210,32 @@ async fn a_limit_in_the_middle_of_a_listing_is_waited_for_and_the_rest_read_then
     let connection = stage.connection().await;
     assert!(connection.baseline_at.is_some() && connection.last_error.is_none() && connection.failures == 0);
     assert!(stage.pass().await.is_none());
+}
+
+#[tokio::test]
+async fn a_limit_that_posts_meet_holds_for_likes_too_and_the_other_way_round() {
+    let stage = Stage::new().await;
+    stage.connect().await;
+    let (_, mira) = look_up(&stage.node, GITHUB, &Who::Handle("mira".into())).await.unwrap();
+    let (actor, now) = (ActorId(mira.actor_id.unwrap()), stage.now());
+    let followed = stage.node.write(move |tx| {
+        inbox::save_follow(tx, actor, "https://f.example/ana", "https://f.example/inbox", "https://f.example/1", now)?;
+        feed::followed(tx, actor, now)
+    });
+    followed.await.unwrap();
+    stage.fault("*/repos", Kind::RateLimited { retry_after: 600 });
+    assert!(read_feeds(&stage.node, now).await.unwrap());
+    stage.later(Duration::from_secs(599));
+    assert!(!read_due(&stage.node, stage.now()).await.unwrap(), "likes share the allowance");
+    assert!(!read_feeds(&stage.node, stage.now()).await.unwrap());
+    stage.later(Duration::from_secs(1));
+    assert!(read_due(&stage.node, stage.now()).await.unwrap() && read_feeds(&stage.node, stage.now()).await.unwrap());
+    stage.later(DAY);
+    stage.fault("*/starred", Kind::RateLimited { retry_after: 600 });
+    assert!(read_due(&stage.node, stage.now()).await.unwrap());
+    assert!(!read_feeds(&stage.node, stage.now()).await.unwrap(), "posts share the allowance");
+    stage.later(Duration::from_secs(600));
+    assert!(read_feeds(&stage.node, stage.now()).await.unwrap());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::State;
 use super::error::WebError;
 use super::pages::{self, PageResult, Visit, redirect};
-use crate::federation::{documents, gate};
+use crate::federation::{documents, gate, post_document};
 use crate::storage::people::{Actor, ActorKind};
 use crate::storage::{self, identities, inbox, likes, outbox, people};
 
@@ -89,7 +89,11 @@ fn is_refused(tx: &mut storage::Tx, actor: crate::domain::id::ActorId) -> Result
 }
 
 fn tombstone(uri: &str) -> HttpResponse {
-    let document = json!({ "@context": "https://www.w3.org/ns/activitystreams", "id": uri, "type": "Tombstone" });
+    gone(&json!({ "@context": "https://www.w3.org/ns/activitystreams", "id": uri, "type": "Tombstone" }))
+}
+
+/// A Tombstone is what is left of something that is gone.
+fn gone(document: &Value) -> HttpResponse {
     HttpResponse::Gone()
         .content_type("application/activity+json; charset=utf-8")
         .insert_header(("vary", "Accept"))
@@ -103,18 +107,8 @@ async fn show_actor(state: &State, uri: String) -> Result<HttpResponse, WebError
         return Ok(tombstone(&actor.uri));
     }
     let actor = with_keys(state, actor).await?;
-    let (identity, is_claimed) = state
-        .db
-        .read(move |tx| {
-            let identity = identities::identity_by_actor(tx, id)?;
-            let claim = match &identity {
-                Some(identity) => identities::verified_claim(tx, identity.id)?,
-                None => None,
-            };
-            Ok::<_, storage::Error>((identity, claim.is_some()))
-        })
-        .await?;
-    Ok(document(&documents::actor(&actor, identity.as_ref(), is_claimed)))
+    let bridged = state.db.read(move |tx| documents::bridged(tx, id)).await?;
+    Ok(document(&documents::actor(&actor, bridged.as_ref())))
 }
 
 #[get("/instance")]
@@ -165,23 +159,22 @@ async fn get_object(state: State, request: HttpRequest, path: Path<(String, Stri
     if !wants_json(&request) {
         return pages::bridged::object_page(Visit::of(&request).await?, found).await;
     }
-    let owner = found.owner();
-    let (author, is_refused) = state
+    let (instance, uri) = (state.instance.clone(), state.instance.object_uri(&found.platform, &found.object));
+    let (shown, is_refused) = state
         .db
         .read(move |tx| {
-            let Some(owner) = owner else { return Ok((None, false)) };
-            let identity = identities::identity(tx, owner)?;
-            let is_refused = identity.as_ref().is_some_and(|identity| identity.is_refused);
-            Ok::<_, storage::Error>(match identity.and_then(|identity| identity.actor_id) {
-                Some(actor) => (people::actor(tx, crate::domain::id::ActorId(actor))?, is_refused),
-                None => (None, is_refused),
-            })
+            let is_refused = match found.owner() {
+                Some(owner) => identities::identity(tx, owner)?.is_some_and(|identity| identity.is_refused),
+                None => false,
+            };
+            Ok::<_, storage::Error>((post_document::load(tx, &instance, found)?, is_refused))
         })
         .await?;
     if is_refused {
-        return Ok(tombstone(&state.instance.object_uri(&found.platform, &found.object)));
+        return Ok(tombstone(&uri));
     }
-    Ok(document(&documents::object(&state.instance, &found, author.as_ref())))
+    let written = post_document::write(&state.instance, &shown);
+    Ok(if shown.object.is_deleted { gone(&written) } else { document(&written) })
 }
 
 #[get("/bridge/{platform}/objects/{object}/likes")]

@@ -14,7 +14,7 @@ use crate::domain::id::{CreatorId, IdentityId};
 use crate::domain::ledger::{Account, Entry, Kind};
 use crate::domain::money::{Amount, Currency};
 use crate::domain::time::Timestamp;
-use crate::flows::{Instance, Policy, flattr};
+use crate::flows::{Instance, Policy, feed, flattr};
 use crate::storage::claims;
 use crate::storage::connections::ClaimCheck;
 use crate::storage::grants::{self, Purpose};
@@ -106,6 +106,9 @@ pub fn look(tx: &mut Tx, instance: &Instance, look: &Look, now: Timestamp) -> Re
         }
         for claim in said {
             outbox::push_event(tx, "claim", &claim.to_string(), now)?;
+        }
+        if !verdicts.is_empty() {
+            feed::claims_changed(tx, &identity, now)?;
         }
         let known = claims::of_identity(tx, identity.id)?;
         let is_needed = |claim: &Claim| claim.creator().is_some() && claim.signed_in_at.is_some() && claim.is_open();
@@ -203,7 +206,7 @@ fn note_methods(
 }
 
 /// Posts what waited for an identity to its creator.
-fn release(
+pub(super) fn release(
     tx: &mut Tx,
     instance: &Instance,
     claim: &Claim,

@@ -6,6 +6,7 @@
 
 mod judge;
 mod look;
+mod resolve;
 mod sign_in;
 mod standing;
 
@@ -26,6 +27,7 @@ use crate::storage::{self, Tx, flow_error, people};
 
 pub use judge::{ANSWER_AGE, SIGN_IN_AGE};
 pub use look::{Look, Seen, look, look_failed};
+pub use resolve::resolve;
 pub use sign_in::{sign_in, withdraw};
 pub use standing::{LOOK_AGE, Unproved, unproved};
 

@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 
 use super::health::{self, Allowance};
-use super::when::{BACKOFF_MIN, backoff, next_poll};
+use super::when::{BACKOFF_MIN, backoff, next_poll, pause_platform};
 use super::{JobError, credentials, seen_post};
 use crate::bridges::listing::PAGES_MAX;
 use crate::bridges::{
@@ -198,7 +198,7 @@ async fn take_turn(
 /// Puts a connection off after a failure that is not the platform's: the others go on.
 pub async fn put_off(node: &Node, connection: &Connection, reason: &str, now: Timestamp) -> Result<Turn, JobError> {
     tracing::warn!(platform = %connection.platform, "could not read the likes of {}: {reason}", connection.handle);
-    let next = now.plus(backoff(connection, BACKOFF_MIN));
+    let next = now.plus(backoff(connection.id, connection.failures));
     let (id, reason) = (connection.id, reason.to_owned());
     node.write(move |tx| connections::postpone(tx, id, next, &reason)).await?;
     Ok(Turn::of(Changed::default(), TurnEnd::PutOff))
@@ -214,7 +214,7 @@ async fn fail(
     now: Timestamp,
 ) -> Result<Turn, JobError> {
     let (id, reason) = (connection.id, error.to_string());
-    let after_failure = now.plus(backoff(connection, BACKOFF_MIN));
+    let after_failure = now.plus(backoff(connection.id, connection.failures));
     let (next, limited_until) = match &error {
         // A limit that names no time is tried again later and later; one that names the past, soon.
         bridges::Error::RateLimited { until, .. } => {
@@ -231,7 +231,7 @@ async fn fail(
     node.write(move |tx| {
         connections::postpone(tx, id, next, &reason)?;
         if let Some(until) = limited_until {
-            connections::pause_platform(tx, platform, until)?;
+            pause_platform(tx, platform, until)?;
         }
         watch_bridge::note(tx, platform, &exchange)
     })

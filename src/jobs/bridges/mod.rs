@@ -4,6 +4,7 @@
 //! connection that is broken holds up another. So each kind of work on each platform is a task of its own, and no round
 //! waits for all of them. What was read is handed to the flows as values.
 
+mod checks;
 mod claim_sign_in;
 mod claims;
 mod consent;
@@ -11,6 +12,7 @@ pub mod credentials;
 pub mod find;
 pub mod health;
 mod likes;
+mod posts;
 pub mod try_out;
 mod when;
 
@@ -28,16 +30,20 @@ use crate::domain::time::Timestamp;
 use crate::fault;
 use crate::federation::Node;
 use crate::flows::consent::{self as consent_flow, Reading};
-use crate::flows::notice::{self, SeenPost};
+use crate::flows::feed::SeenDetails;
+use crate::flows::notice::{self, SeenPost, SeenProfile};
 use crate::flows::watch_bridge;
 use crate::storage::identities::{Identity, SeenIdentity};
-use crate::storage::{self, bridge_health, connections};
+use crate::storage::posts::{FullForm, Medium};
+use crate::storage::{self, bridge_health, connections, feeds};
 use health::Allowance;
 
+pub use checks::ask_due;
 pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use consent::{begin_opt_out, check_opt_out, read_consents};
 pub use likes::{Turn, TurnEnd, read_likes, read_now};
+pub use posts::{read_feeds, resolve_known};
 
 /// Connections of one platform that are taken up in one round, and how many of them at the same time.
 const ROUND_MAX: i64 = 20;
@@ -60,6 +66,10 @@ enum Kind {
     ClaimChecks,
     Looks,
     Consents,
+    Posts,
+    PostChecks,
+    /// What was held for posts whose authors have become known: nobody is asked.
+    Resolved,
 }
 
 /// Does what is due, until the process ends.
@@ -119,14 +129,24 @@ async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobErro
         Kind::Consents => {
             consent::read_platform(node, platform, now).await?;
         }
+        Kind::Posts => {
+            posts::read_platform(node, platform, now).await?;
+        }
+        Kind::PostChecks => {
+            checks::ask_platform(node, platform, now).await?;
+        }
+        Kind::Resolved => {
+            posts::resolve_platform(node, platform, now).await?;
+        }
     }
     Ok(())
 }
 
-/// What is due at a moment, with how much of it. Nothing is on a platform that the operator has paused, and no likes where
-/// the budget of polling is used up.
+/// What is due at a moment, with how much of it. Nothing is on a platform that the operator has paused, and no likes or
+/// posts where the budget of polling is used up.
 async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobError> {
-    let (healths, likes, looks, consents, checks) = node
+    let shared = node.clone();
+    let (healths, likes, looks, consents, checks, feeds, questions, resolved) = node
         .db
         .read(move |tx| {
             let healths = bridge_health::all(tx)?;
@@ -140,7 +160,10 @@ async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobEr
                     checks.push((platform.slug().to_owned(), i64::try_from(due).unwrap_or(COUNTED_MAX)));
                 }
             }
-            Ok::<_, storage::Error>((healths, likes, looks, consents, checks))
+            let feeds = feeds::due_by_platform(tx, now)?;
+            let questions = checks::due_by_platform(tx, &shared, now)?;
+            let resolved = storage::posts::resolved_by_platform(tx)?;
+            Ok::<_, storage::Error>((healths, likes, looks, consents, checks, feeds, questions, resolved))
         })
         .await?;
     let mut work = Vec::new();
@@ -149,16 +172,28 @@ async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobEr
             // Another process of this instance may have been told.
             meter.set_paused(health.is_paused());
         }
+        let count = |counts: &[(String, i64)]| {
+            counts.iter().find(|(slug, _)| slug == platform.slug()).map_or(0, |(_, count)| *count)
+        };
+        if count(&resolved) > 0 {
+            work.push((Work { platform, kind: Kind::Resolved }, count(&resolved)));
+        }
         if health.is_paused() {
             continue;
         }
         let is_spent = health::budget(node, platform, &health, now).is_spent();
-        let kinds =
-            [(Kind::Likes, &likes), (Kind::ClaimChecks, &checks), (Kind::Looks, &looks), (Kind::Consents, &consents)];
+        let kinds = [
+            (Kind::Likes, &likes),
+            (Kind::ClaimChecks, &checks),
+            (Kind::Looks, &looks),
+            (Kind::Consents, &consents),
+            (Kind::Posts, &feeds),
+            (Kind::PostChecks, &questions),
+        ];
         for (kind, counts) in kinds {
-            let count = counts.iter().find(|(slug, _)| slug == platform.slug()).map_or(0, |(_, count)| *count);
-            if count > 0 && !(kind == Kind::Likes && is_spent) {
-                work.push((Work { platform, kind }, count));
+            let is_polling = matches!(kind, Kind::Likes | Kind::Posts | Kind::PostChecks);
+            if count(counts) > 0 && !(is_polling && is_spent) {
+                work.push((Work { platform, kind }, count(counts)));
             }
         }
     }
@@ -278,7 +313,13 @@ async fn ask(node: &Node, platform: Platform, who: &Who, access: &Access) -> Res
 /// - `seen_at`: before the platform was asked.
 async fn note_profile(node: &Node, profile: &Profile, seen_at: Timestamp) -> Result<Identity, JobError> {
     let (instance, reading, now) = (node.instance.clone(), reading_of(profile, seen_at), node.now());
-    Ok(node.write(move |tx| consent_flow::hear(tx, &instance, &reading, now)).await?)
+    let more = SeenProfile { kind: profile.kind.as_str(), website: profile.website.clone() };
+    let noted = node.write(move |tx| {
+        let identity = consent_flow::hear(tx, &instance, &reading, now)?;
+        notice::details(tx, &identity, &more, now)?;
+        Ok::<_, consent_flow::ConsentError>(identity)
+    });
+    Ok(noted.await?)
 }
 
 fn reading_of(profile: &Profile, seen_at: Timestamp) -> Reading {
@@ -314,6 +355,33 @@ pub(super) fn seen_post(node: &Node, post: &Post) -> SeenPost {
         title: post.title.clone(),
         url: post.url.clone(),
         published_at: post.published,
+    }
+}
+
+/// What a post is beside title and address, as the flows take it.
+pub(super) fn seen_details(post: &Post) -> SeenDetails {
+    let media = post.attachments.iter().map(|medium| Medium {
+        kind: medium.kind.as_str().to_owned(),
+        url: medium.url.clone(),
+        media_type: medium.media_type.clone(),
+        alt: medium.alt.clone(),
+        width: medium.width,
+        height: medium.height,
+        poster: medium.poster.clone(),
+    });
+    SeenDetails {
+        kind: post.kind.as_str(),
+        thumbnail_url: post.thumbnail_url.clone(),
+        full: FullForm {
+            description: post.description.clone(),
+            licence: post.licence.clone(),
+            tags: post.tags.clone(),
+            media: media.collect(),
+            is_sensitive: post.is_sensitive,
+            duration_seconds: post.duration.map(|duration| duration.as_secs()),
+            alias_url: post.alias_url.clone(),
+            in_reply_to: post.in_reply_to.as_ref().map(|object| object.object().to_owned()),
+        },
     }
 }
 

@@ -1,25 +1,39 @@
-//! When a connection is read again: after a success, and after a failure.
+//! When a connection or a feed is read again: after a success, and after a failure.
 //!
 //! Owns that no two connections come at the same time for long, and that the same question has the same answer after a
 //! restart: what looks like chance follows from the connection's number.
 
 use std::time::Duration;
 
+use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
-use crate::storage::connections::Connection;
+use crate::storage::{self, Tx, connections, feeds, posts};
 
 /// The shortest wait after a failure, and the longest.
 pub(super) const BACKOFF_MIN: Duration = Duration::from_secs(60);
 const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// Longer with each failure in a row, and a little different for each connection, so that they do not come back all at
-/// once.
-pub(super) fn backoff(connection: &Connection, first: Duration) -> Duration {
-    let doublings = u32::try_from(connection.failures.clamp(0, 16)).expect("at most 16");
-    let wait = first.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+/// Longer with each failure in a row, and a little different for each row, so that they do not come back all at once.
+///
+/// - `id`: names what failed.
+pub(super) fn backoff(id: i64, failures: i64) -> Duration {
+    let doublings = u32::try_from(failures.clamp(0, 16)).expect("at most 16");
+    let wait = BACKOFF_MIN.saturating_mul(1 << doublings).min(BACKOFF_MAX);
     // Of what names this failure: the same after a restart.
-    let seed = (connection.id as u64).wrapping_mul(31).wrapping_add(connection.failures as u64);
+    let seed = (id as u64).wrapping_mul(31).wrapping_add(failures as u64);
     wait + wait.mul_f64((mixed(seed) >> 40) as f64 / (1_u64 << 24) as f64 / 4.0)
+}
+
+/// When a limit ends. One that names no time is tried again later and later; one that names the past, soon.
+pub(super) fn end_of_limit(until: Option<Timestamp>, id: i64, failures: i64, now: Timestamp) -> Timestamp {
+    until.map_or_else(|| now.plus(backoff(id, failures)), |until| until.max(now))
+}
+
+/// Lets everything wait that is asked of a platform with the instance's own allowance: likes, posts, single questions.
+pub(super) fn pause_platform(tx: &mut Tx, platform: Platform, until: Timestamp) -> Result<(), storage::Error> {
+    connections::pause_platform(tx, platform, until)?;
+    feeds::pause_platform(tx, platform, until)?;
+    posts::set_turn(tx, platform, until)
 }
 
 /// When a connection that was read is read again. Each has a place of its own in the interval and keeps to it, so that
@@ -43,34 +57,10 @@ fn mixed(seed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::PatronId;
-
-    fn connection(id: i64, failures: i64) -> Connection {
-        Connection {
-            id,
-            patron_id: PatronId(1),
-            platform: "github".into(),
-            account: "7".into(),
-            handle: "mira".into(),
-            is_active: true,
-            baseline_at: None,
-            newest_like_at: None,
-            etag: None,
-            next_poll_at: 0,
-            last_success_at: None,
-            last_error: None,
-            connected_at: None,
-            caught_up_at: None,
-            full_at: None,
-            pass_number: 0,
-            failures,
-            asks_first: false,
-        }
-    }
 
     #[test]
-    fn each_failure_waits_longer_and_no_two_connections_the_same() {
-        let wait = |id, failures| backoff(&connection(id, failures), BACKOFF_MIN);
+    fn each_failure_waits_longer_and_no_two_rows_the_same() {
+        let wait = backoff;
         for failures in 0..10 {
             let doubled = (BACKOFF_MIN * (1 << failures)).min(BACKOFF_MAX);
             assert!(wait(7, failures) >= doubled && wait(7, failures) <= doubled.mul_f64(1.25), "{failures}");

@@ -4,6 +4,7 @@ mod bridges;
 mod brought;
 mod consent;
 mod health;
+mod posts;
 mod sign_in;
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
@@ -12,6 +13,7 @@ pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes
 pub use brought::imports;
 pub use consent::{consent_looks, opt_outs, refusals};
 pub use health::bridge_health;
+pub use posts::{feeds, post_check_turns, post_checks, post_details, profile_details, resolved_posts};
 pub use sign_in::{grants, sign_ins};
 
 table! {
@@ -530,11 +532,16 @@ joinable!(payment_parts -> statements (statement_id));
 joinable!(connections -> patrons (patron_id));
 joinable!(connection_likes -> connections (connection_id));
 joinable!(connection_likes -> objects (object_id));
+joinable!(feeds -> identities (identity_id));
+joinable!(post_checks -> objects (object_id));
+joinable!(post_details -> objects (object_id));
+joinable!(resolved_posts -> objects (object_id));
 
 allow_tables_to_appear_in_same_query! {
     actor_keys, actors, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
-    connection_passes, connection_proofs, connections, consent_looks, creators, deliveries, evidence, flattrs, follows, identities,
-    inbox, journal_entries, journal_head, ledger_accounts, ledger_currency, login_tokens, logins, month_budgets, months,
-    objects, outbox_events, outgoing, patrons, payment_parts, payments, payouts, peer_commitments, peers, rail_cursors,
-    rail_movements, received_likes, refusals, shares, statement_lines, statements, transfers, undone_likes,
+    connection_passes, connection_proofs, connections, consent_looks, creators, deliveries, evidence, feeds, flattrs,
+    follows, identities, inbox, journal_entries, journal_head, ledger_accounts, ledger_currency, login_tokens, logins,
+    month_budgets, months, objects, outbox_events, outgoing, patrons, payment_parts, payments, payouts,
+    peer_commitments, peers, post_checks, post_details, rail_cursors, rail_movements, received_likes, refusals,
+    resolved_posts, shares, statement_lines, statements, transfers, undone_likes,
 }
