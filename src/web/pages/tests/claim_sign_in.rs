@@ -112,7 +112,7 @@ async fn an_owner_who_refuses_is_not_claimed_by_signing_in() {
     let (account, now) = (site.account(Platform::GitHub, "mira"), site.node.now());
     let refused = site.node.write(move |tx| {
         let identity = storage::identities::identity_by_external_id(tx, &account)?.expect("known");
-        claim::refuse(tx, identity.id, now)
+        crate::flows::consent::refuse(tx, identity.id, crate::domain::consent::Source::Operator, now)
     });
     refused.await.unwrap();
     let reply = mira.post(&app, "/me/claim/confirm", &[("key", &hidden(&page, "key"))]).await;
