@@ -84,10 +84,6 @@ pub async fn run(federation: Federation) {
         every(&federation, "channels", |federation| async move { channels::step(&federation).await }),
         every(&federation, "rails", |federation| async move { rails::step(&federation).await }),
         every(&federation, "imports", |federation| async move { imports::step(&federation).await }),
-        every(&federation, "authors", |federation| async move {
-            let now = federation.now();
-            resolve_known(&federation, now).await
-        }),
         bridges::run(&federation),
     );
 }

@@ -89,7 +89,7 @@ pub fn due(tx: &mut Tx, platform: Platform, now: Timestamp, limit: i64) -> Resul
         .load(db))?)
 }
 
-/// Platforms on which feeds are due, with how many.
+/// How many feeds are due, by platform.
 pub fn due_by_platform(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, i64)>> {
     Ok(both!(tx, |db| feeds::table
         .filter(feeds::next_poll_at.le(now.micros()))

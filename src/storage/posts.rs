@@ -337,22 +337,35 @@ pub fn note_resolved(tx: &mut Tx, object: ObjectId) -> Result<()> {
     Ok(())
 }
 
-pub fn resolved(tx: &mut Tx, limit: i64) -> Result<Vec<ObjectId>> {
-    let rows: Vec<i64> = both!(tx, |db| resolved_posts::table
-        .order(resolved_posts::object_id)
-        .limit(limit)
-        .select(resolved_posts::object_id)
-        .load(db))?;
+/// Posts whose authors have become known, of one platform or of all.
+pub fn resolved(tx: &mut Tx, platform: Option<Platform>, limit: i64) -> Result<Vec<ObjectId>> {
+    macro_rules! waiting {
+        () => {
+            resolved_posts::table
+                .inner_join(objects::table)
+                .order(resolved_posts::object_id)
+                .limit(limit)
+                .select(resolved_posts::object_id)
+        };
+    }
+    let rows: Vec<i64> = match platform {
+        None => both!(tx, |db| waiting!().load(db))?,
+        Some(platform) => both!(tx, |db| waiting!().filter(objects::platform.eq(platform.slug())).load(db))?,
+    };
     Ok(rows.into_iter().map(ObjectId).collect())
+}
+
+pub fn resolved_by_platform(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+    Ok(both!(tx, |db| resolved_posts::table
+        .inner_join(objects::table)
+        .group_by(objects::platform)
+        .select((objects::platform, count_star()))
+        .load(db))?)
 }
 
 pub fn end_resolved(tx: &mut Tx, object: ObjectId) -> Result<()> {
     both!(tx, |db| diesel::delete(resolved_posts::table.find(object.0)).execute(db))?;
     Ok(())
-}
-
-pub fn count_resolved(tx: &mut Tx) -> Result<i64> {
-    Ok(both!(tx, |db| resolved_posts::table.select(count_star()).first(db))?)
 }
 
 /// The flattrs of one post in a month and after that have a standing.

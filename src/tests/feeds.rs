@@ -348,7 +348,7 @@ fn resolve(scene: &Scene, posts: &[(SeenPost, SeenDetails)]) -> Released {
 
 fn resolve_known(node: &TestNode) -> Released {
     let mut released = Released { shares: 0, amounts: Vec::new() };
-    for object in node.read(|tx| posts::resolved(tx, 100)) {
+    for object in node.read(|tx| posts::resolved(tx, None, 100)) {
         let more = node.flow(move |tx, close| claim::resolve(tx, close.instance, object, close.now));
         released.shares += more.shares;
         released.amounts.extend(more.amounts);

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::waiting::{backoff, end_of_limit, pause_platform};
-use super::{JobError, seen_details, seen_post};
-use crate::bridges::{self, Access, Bridge};
+use super::when::{backoff, end_of_limit, pause_platform};
+use super::{JobError, health, seen_details, seen_post};
+use crate::bridges::{self, Access, Bridge, Quota};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
 use crate::flows::feed::{self, Found};
+use crate::flows::watch_bridge;
 use crate::storage::identities::Object;
 use crate::storage::posts::{self, PostCheck};
 use crate::storage::{self, Tx};
@@ -32,48 +33,40 @@ pub async fn ask_due(node: &Node, now: Timestamp) -> Result<bool, JobError> {
     Ok(is_busy)
 }
 
-/// Platforms that can be asked, and whether each answer costs money there.
-pub(super) fn asked(node: &Node) -> Vec<(Platform, bool)> {
-    let live = node.bridges.iter().filter(|bridge| bridge.live().is_some());
-    live.map(|bridge| (bridge.platform(), bridge.capabilities().is_metered)).collect()
-}
-
 /// The questions that can be put to a platform at this moment.
 fn due(
     tx: &mut Tx,
+    node: &Node,
     platform: Platform,
-    is_metered: bool,
     now: Timestamp,
 ) -> Result<Vec<(PostCheck, Object)>, storage::Error> {
+    let Some(bridge) = node.bridges.get(platform).filter(|bridge| bridge.live().is_some()) else {
+        return Ok(Vec::new());
+    };
+    let is_metered = bridge.capabilities().is_metered;
     let mut due = posts::due_checks(tx, platform, now, AT_ONCE_MAX)?;
     due.retain(|(check, _)| check.is_missing() || !is_metered);
     Ok(due)
 }
 
 /// How many questions wait for nothing but us, by platform.
-pub(super) fn due_by_platform(
-    tx: &mut Tx,
-    asked: &[(Platform, bool)],
-    now: Timestamp,
-) -> Result<Vec<(String, i64)>, storage::Error> {
+pub(super) fn due_by_platform(tx: &mut Tx, node: &Node, now: Timestamp) -> Result<Vec<(String, i64)>, storage::Error> {
     let mut counts = Vec::new();
-    if posts::is_any_check_due(tx, now)? {
-        for (platform, is_metered) in asked {
-            let count = due(tx, *platform, *is_metered, now)?.len();
-            counts.push((platform.slug().to_owned(), i64::try_from(count).unwrap_or(i64::MAX)));
-        }
+    if !posts::is_any_check_due(tx, now)? {
+        return Ok(counts);
+    }
+    for platform in Platform::ALL {
+        let count = due(tx, node, platform, now)?.len();
+        counts.push((platform.slug().to_owned(), i64::try_from(count).unwrap_or(AT_ONCE_MAX)));
     }
     Ok(counts)
 }
 
-/// Asks one platform a few questions. Says whether there were any.
+/// Asks a platform what is to be asked. Says whether there was anything.
 pub(super) async fn ask_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
-    let asked = asked(node).into_iter().find(|(known, _)| *known == platform);
-    let (Some((_, is_metered)), Some(bridge)) = (asked, node.bridges.get(platform).cloned()) else { return Ok(false) };
-    let due = node.db.read(move |tx| due(tx, platform, is_metered, now)).await?;
-    if due.is_empty() {
-        return Ok(false);
-    }
+    let shared = node.clone();
+    let due = node.db.read(move |tx| due(tx, &shared, platform, now)).await?;
+    let Some(bridge) = node.bridges.get(platform).cloned().filter(|_| !due.is_empty()) else { return Ok(false) };
     node.write(move |tx| posts::set_turn(tx, platform, now.plus(TURN_EVERY))).await?;
     for (check, object) in due {
         if ask(node, &*bridge, &check, &object, now).await? {
@@ -94,6 +87,9 @@ async fn ask(
     let Some(live) = bridge.live() else { return Ok(false) };
     let (id, platform) = (object.id, bridge.platform());
     let asked = live.post(&object.object_ref()?, Some(&object.url), &Access::Instance).await;
+    let outcome = asked.as_ref().map(|_| ()).map_err(Clone::clone);
+    let exchange = health::exchange(node, platform, now, outcome, true, Quota::default());
+    node.write(move |tx| watch_bridge::note(tx, platform, &exchange)).await?;
     let found = match asked {
         Ok(post) => Found::There(Box::new((seen_post(node, &post), seen_details(&post)))),
         Err(bridges::Error::Gone { .. }) => Found::Gone,

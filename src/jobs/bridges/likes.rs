@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 
 use super::health::{self, Allowance};
-use super::waiting::{BACKOFF_MIN, backoff, end_of_limit, next_poll, pause_platform};
+use super::when::{BACKOFF_MIN, backoff, end_of_limit, next_poll, pause_platform};
 use super::{JobError, credentials, seen_post};
 use crate::bridges::listing::PAGES_MAX;
 use crate::bridges::{
@@ -418,7 +418,6 @@ fn external_id(connection: &Connection) -> Result<ExternalId, storage::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
     #[test]
     fn a_platform_that_hides_likes_is_read_only_with_the_own_credential() {
         let able = Capabilities {

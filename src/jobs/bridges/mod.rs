@@ -14,7 +14,7 @@ pub mod health;
 mod likes;
 mod posts;
 pub mod try_out;
-mod waiting;
+mod when;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +35,7 @@ use crate::flows::notice::{self, SeenPost, SeenProfile};
 use crate::flows::watch_bridge;
 use crate::storage::identities::{Identity, SeenIdentity};
 use crate::storage::posts::{FullForm, Medium};
-use crate::storage::{self, bridge_health, connections};
+use crate::storage::{self, bridge_health, connections, feeds};
 use health::Allowance;
 
 pub use checks::ask_due;
@@ -66,10 +66,10 @@ enum Kind {
     ClaimChecks,
     Looks,
     Consents,
-    /// The posts of accounts.
-    Feeds,
-    /// Single posts.
-    Questions,
+    Posts,
+    PostChecks,
+    /// What was held for posts whose authors have become known: nobody is asked.
+    Resolved,
 }
 
 /// Does what is due, until the process ends.
@@ -129,37 +129,41 @@ async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobErro
         Kind::Consents => {
             consent::read_platform(node, platform, now).await?;
         }
-        Kind::Feeds => {
+        Kind::Posts => {
             posts::read_platform(node, platform, now).await?;
         }
-        Kind::Questions => {
+        Kind::PostChecks => {
             checks::ask_platform(node, platform, now).await?;
+        }
+        Kind::Resolved => {
+            posts::resolve_platform(node, platform, now).await?;
         }
     }
     Ok(())
 }
 
-/// What is due at a moment, with how much of it. Nothing is on a platform that the operator has paused, and no likes where
-/// the budget of polling is used up.
+/// What is due at a moment, with how much of it. Nothing is on a platform that the operator has paused, and no likes or
+/// posts where the budget of polling is used up.
 async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobError> {
-    let asked = checks::asked(node);
-    let (healths, likes, looks, consents, feeds, questions, claims) = node
+    let shared = node.clone();
+    let (healths, likes, looks, consents, checks, feeds, questions, resolved) = node
         .db
         .read(move |tx| {
             let healths = bridge_health::all(tx)?;
             let likes = connections::due_by_platform(tx, now)?;
             let looks = storage::claims::due_looks_by_platform(tx, now)?;
             let consents = consent::due_by_platform(tx, now)?;
-            let feeds = storage::feeds::due_by_platform(tx, now)?;
-            let questions = checks::due_by_platform(tx, &asked, now)?;
-            let mut claims = Vec::new();
+            let mut checks = Vec::new();
             if connections::count_due_claim_checks(tx, now)? > 0 {
                 for platform in Platform::ALL {
                     let due = connections::due_claim_checks(tx, platform, now, COUNTED_MAX)?.len();
-                    claims.push((platform.slug().to_owned(), i64::try_from(due).unwrap_or(COUNTED_MAX)));
+                    checks.push((platform.slug().to_owned(), i64::try_from(due).unwrap_or(COUNTED_MAX)));
                 }
             }
-            Ok::<_, storage::Error>((healths, likes, looks, consents, feeds, questions, claims))
+            let feeds = feeds::due_by_platform(tx, now)?;
+            let questions = checks::due_by_platform(tx, &shared, now)?;
+            let resolved = storage::posts::resolved_by_platform(tx)?;
+            Ok::<_, storage::Error>((healths, likes, looks, consents, checks, feeds, questions, resolved))
         })
         .await?;
     let mut work = Vec::new();
@@ -168,22 +172,28 @@ async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobEr
             // Another process of this instance may have been told.
             meter.set_paused(health.is_paused());
         }
+        let count = |counts: &[(String, i64)]| {
+            counts.iter().find(|(slug, _)| slug == platform.slug()).map_or(0, |(_, count)| *count)
+        };
+        if count(&resolved) > 0 {
+            work.push((Work { platform, kind: Kind::Resolved }, count(&resolved)));
+        }
         if health.is_paused() {
             continue;
         }
         let is_spent = health::budget(node, platform, &health, now).is_spent();
         let kinds = [
             (Kind::Likes, &likes),
-            (Kind::ClaimChecks, &claims),
+            (Kind::ClaimChecks, &checks),
             (Kind::Looks, &looks),
             (Kind::Consents, &consents),
-            (Kind::Feeds, &feeds),
-            (Kind::Questions, &questions),
+            (Kind::Posts, &feeds),
+            (Kind::PostChecks, &questions),
         ];
         for (kind, counts) in kinds {
-            let count = counts.iter().find(|(slug, _)| slug == platform.slug()).map_or(0, |(_, count)| *count);
-            if count > 0 && !(matches!(kind, Kind::Likes | Kind::Feeds) && is_spent) {
-                work.push((Work { platform, kind }, count));
+            let is_polling = matches!(kind, Kind::Likes | Kind::Posts | Kind::PostChecks);
+            if count(counts) > 0 && !(is_polling && is_spent) {
+                work.push((Work { platform, kind }, count(counts)));
             }
         }
     }
@@ -245,8 +255,7 @@ async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Resul
 
 /// How much is due on platforms, without what is paused or waits for a budget.
 pub async fn count_due(node: &Node) -> Result<i64, JobError> {
-    let due = due_work(node, node.now()).await?.into_iter().map(|(_, count)| count).sum::<i64>();
-    Ok(due + node.db.read(storage::posts::count_resolved).await?)
+    Ok(due_work(node, node.now()).await?.into_iter().map(|(_, count)| count).sum())
 }
 
 /// Why an account cannot be looked up or a claim not be verified.
@@ -308,7 +317,7 @@ async fn note_profile(node: &Node, profile: &Profile, seen_at: Timestamp) -> Res
     let noted = node.write(move |tx| {
         let identity = consent_flow::hear(tx, &instance, &reading, now)?;
         notice::details(tx, &identity, &more, now)?;
-        Ok::<_, crate::flows::consent::ConsentError>(identity)
+        Ok::<_, consent_flow::ConsentError>(identity)
     });
     Ok(noted.await?)
 }

@@ -2,25 +2,27 @@
 //!
 //! Owns in whose name an account is asked for: with the credential by which its owner claimed it where one is stored, else
 //! with the instance's. Where the reading stands is in the database after every page. An allowance that is shared is obeyed
-//! together with the readers of likes: see [`super::waiting`].
+//! together with the readers of likes: see [`super::when`].
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::waiting::{BACKOFF_MIN, backoff, end_of_limit, pause_platform, spread};
+use super::health::{self, Allowance};
+use super::when::{BACKOFF_MIN, backoff, end_of_limit, next_poll, pause_platform};
 use super::{JobError, credentials, seen_details, seen_post};
-use crate::bridges::{self, Access, Cursor, LiveApi, Post, PostKind, PostsOf};
+use crate::bridges::{self, Access, Cursor, LiveApi, Post, PostKind, PostsOf, Quota};
 use crate::domain::id::IdentityId;
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
-use crate::flows::claim;
+use crate::flows::claim::{self, Released};
 use crate::flows::feed::{self, After, Page, SeenDetails};
 use crate::flows::notice::SeenPost;
+use crate::flows::watch_bridge::{self, Exchange};
 use crate::storage::feeds::{self, Feed};
 use crate::storage::grants::Purpose;
-use crate::storage::{self, identities, posts};
+use crate::storage::{self, bridge_health, identities, posts};
 
 /// Accounts of one platform that are taken up in one round, and pages that one of them reads.
 const ROUND_MAX: i64 = 10;
@@ -42,11 +44,21 @@ pub async fn read_feeds(node: &Node, now: Timestamp) -> Result<bool, JobError> {
     Ok(is_busy)
 }
 
-/// Reads a few accounts of one platform. Says whether any was due.
+/// Reads a few accounts of one platform, within its budget. Says whether any was due.
 pub(super) async fn read_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
-    let due = node.db.read(move |tx| feeds::due(tx, platform, now, ROUND_MAX)).await?;
+    let (due, health) = node
+        .db
+        .read(move |tx| {
+            let due = feeds::due(tx, platform, now, ROUND_MAX)?;
+            Ok::<_, storage::Error>((due, bridge_health::of(tx, platform)?))
+        })
+        .await?;
+    let allowance = Allowance::of(node, platform, &health, now);
     let is_busy = !due.is_empty();
     for feed in due {
+        if allowance.is_spent() {
+            break;
+        }
         let paused_until = match read_feed(node, platform, &feed, now).await {
             Ok(paused_until) => paused_until,
             Err(error) => {
@@ -88,17 +100,31 @@ async fn read_feed(
         Ok(None) => Access::Instance,
         Err(error) => return put_off(node, feed, &error.to_string(), now).await,
     };
-    let mut reading = Reading { node, live, account: &account, identity: id, access, now, repositories: Vec::new() };
+    let mut reading = Reading {
+        node,
+        live,
+        account: &account,
+        identity: id,
+        access,
+        now,
+        repositories: Vec::new(),
+        quota: Quota::default(),
+    };
     match reading.run(begun).await? {
         Ended::Done { unreadable } => {
             if let Err(error) = reading.below().await? {
-                return fail(node, platform, feed, &error, reading.access == Access::Instance, now).await;
+                return fail(&reading, feed, error).await;
             }
             let note = (unreadable > 0).then(|| format!("{unreadable} posts could not be understood"));
             let interval = node.config.bridge.poll_interval(platform);
             let interval = interval.max(if is_metered { METERED_EVERY } else { EVERY });
-            let next = now.plus(spread(id.0, feed.pass_number, interval));
-            node.write(move |tx| feeds::save_success(tx, id, now, next, note.as_deref())).await?;
+            let next = next_poll(id.0, now, interval);
+            let exchange = reading.exchange(Ok(()));
+            node.write(move |tx| {
+                feeds::save_success(tx, id, now, next, note.as_deref())?;
+                watch_bridge::note(tx, platform, &exchange)
+            })
+            .await?;
             tracing::debug!(account = %account, "read the posts of {account}");
             Ok(None)
         }
@@ -117,7 +143,7 @@ async fn read_feed(
             };
             put_off(node, feed, &reason, now).await
         }
-        Ended::Failed(error) => fail(node, platform, feed, &error, reading.access == Access::Instance, now).await,
+        Ended::Failed(error) => fail(&reading, feed, error).await,
     }
 }
 
@@ -132,30 +158,30 @@ async fn put_off(node: &Node, feed: &Feed, reason: &str, now: Timestamp) -> Resu
 }
 
 /// Puts an account off after a failure of the platform; a limit holds for all who share the allowance.
-async fn fail(
-    node: &Node,
-    platform: Platform,
-    feed: &Feed,
-    error: &bridges::Error,
-    is_shared: bool,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, JobError> {
-    let bridges::Error::RateLimited { until, .. } = error else {
-        return put_off(node, feed, &error.to_string(), now).await;
-    };
-    let id = feed.identity_id;
-    let until = end_of_limit(*until, id.0, feed.failures, now);
-    tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
+async fn fail(reading: &Reading<'_>, feed: &Feed, error: bridges::Error) -> Result<Option<Timestamp>, JobError> {
+    let (platform, id, now) = (reading.account.platform(), feed.identity_id, reading.now);
     let reason = error.to_string();
-    node.write(move |tx| {
-        feeds::postpone(tx, id, until, &reason)?;
-        if is_shared {
+    let (next, limited_until) = match &error {
+        bridges::Error::RateLimited { until, .. } => {
+            let until = end_of_limit(*until, id.0, feed.failures, now);
+            tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
+            (until, Some(until).filter(|_| reading.access == Access::Instance))
+        }
+        _ => {
+            tracing::info!(platform = %platform, identity = %id, "could not read the posts of identity {id}: {reason}");
+            (now.plus(backoff(id.0, feed.failures)), None)
+        }
+    };
+    let exchange = reading.exchange(Err(error));
+    let noted = reading.node.write(move |tx| {
+        feeds::postpone(tx, id, next, &reason)?;
+        if let Some(until) = limited_until {
             pause_platform(tx, platform, until)?;
         }
-        Ok::<(), storage::Error>(())
-    })
-    .await?;
-    Ok(is_shared.then_some(until))
+        watch_bridge::note(tx, platform, &exchange)
+    });
+    noted.await?;
+    Ok(limited_until)
 }
 
 enum Ended {
@@ -177,9 +203,15 @@ struct Reading<'a> {
     now: Timestamp,
     /// The first that were listed.
     repositories: Vec<Post>,
+    quota: Quota,
 }
 
 impl Reading<'_> {
+    fn exchange(&self, outcome: Result<(), bridges::Error>) -> Exchange {
+        let is_shared = self.access == Access::Instance;
+        health::exchange(self.node, self.account.platform(), self.now, outcome, is_shared, self.quota)
+    }
+
     async fn run(&mut self, mut feed: Feed) -> Result<Ended, JobError> {
         let of = PostsOf::Account(self.account.clone());
         for _ in 0..PAGES_PER_TURN {
@@ -192,6 +224,7 @@ impl Reading<'_> {
                 let error = bridges::Error::malformed("the pages of this listing do not come to an end");
                 return self.broken_off(&feed, error).await;
             }
+            self.quota = page.quota;
             let repositories = page.items.iter().filter(|post| post.kind == PostKind::Repository).cloned();
             self.repositories.extend(repositories.take(BELOW_MAX.saturating_sub(self.repositories.len())));
             let page = Page {
@@ -250,13 +283,21 @@ impl Reading<'_> {
 
 /// Hands on what was held for posts whose authors have become known. Says whether there was anything.
 pub async fn resolve_known(node: &Node, now: Timestamp) -> Result<bool, JobError> {
-    let resolved = node.db.read(|tx| posts::resolved(tx, 100)).await?;
+    let mut is_busy = false;
+    for platform in Platform::ALL {
+        is_busy |= resolve_platform(node, platform, now).await?;
+    }
+    Ok(is_busy)
+}
+
+pub(super) async fn resolve_platform(node: &Node, platform: Platform, now: Timestamp) -> Result<bool, JobError> {
+    let resolved = node.db.read(move |tx| posts::resolved(tx, Some(platform), 100)).await?;
     let is_busy = !resolved.is_empty();
     for object in resolved {
         let instance = node.instance.clone();
-        let released = node.write(move |tx| claim::resolve(tx, &instance, object, now)).await?;
-        if released.shares > 0 {
-            tracing::info!(object = %object, "a claim has resolved object {object} and released {} shares", released.shares);
+        let Released { shares, .. } = node.write(move |tx| claim::resolve(tx, &instance, object, now)).await?;
+        if shares > 0 {
+            tracing::info!(object = %object, "the author of object {object} is known: {shares} shares are released");
         }
     }
     Ok(is_busy)

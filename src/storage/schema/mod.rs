@@ -541,7 +541,7 @@ allow_tables_to_appear_in_same_query! {
     actor_keys, actors, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
     connection_passes, connection_proofs, connections, consent_looks, creators, deliveries, evidence, feeds, flattrs,
     follows, identities, inbox, journal_entries, journal_head, ledger_accounts, ledger_currency, login_tokens, logins,
-    month_budgets, months, objects, outbox_events, outgoing, patrons, payment_parts, payments, payouts, peer_commitments,
-    peers, post_checks, post_details, rail_cursors, rail_movements, received_likes, refusals, resolved_posts, shares,
-    statement_lines, statements, transfers, undone_likes,
+    month_budgets, months, objects, outbox_events, outgoing, patrons, payment_parts, payments, payouts,
+    peer_commitments, peers, post_checks, post_details, rail_cursors, rail_movements, received_likes, refusals,
+    resolved_posts, shares, statement_lines, statements, transfers, undone_likes,
 }

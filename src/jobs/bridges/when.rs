@@ -1,9 +1,7 @@
-//! Waiting: when something is read again, after a success and after a failure, and that a limit holds for everybody who
-//! shares it.
+//! When a connection or a feed is read again: after a success, and after a failure.
 //!
-//! Owns the one clock of a platform's shared allowance: whoever meets the limit puts likes, posts and single questions off
-//! together. No two rows come at the same time for long, and the same question has the same answer after a restart: what
-//! looks like chance follows from the row's number.
+//! Owns that no two connections come at the same time for long, and that the same question has the same answer after a
+//! restart: what looks like chance follows from the connection's number.
 
 use std::time::Duration;
 
@@ -12,22 +10,30 @@ use crate::domain::time::Timestamp;
 use crate::storage::{self, Tx, connections, feeds, posts};
 
 /// The shortest wait after a failure, and the longest.
-pub const BACKOFF_MIN: Duration = Duration::from_secs(60);
-pub const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
+pub(super) const BACKOFF_MIN: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// Longer with each failure in a row, and a little different for each row, so that they do not come back all at once.
-pub fn backoff(id: i64, failures: i64) -> Duration {
+///
+/// - `id`: names what failed.
+pub(super) fn backoff(id: i64, failures: i64) -> Duration {
     let doublings = u32::try_from(failures.clamp(0, 16)).expect("at most 16");
     let wait = BACKOFF_MIN.saturating_mul(1 << doublings).min(BACKOFF_MAX);
-    spread(id, failures, wait)
+    // Of what names this failure: the same after a restart.
+    let seed = (id as u64).wrapping_mul(31).wrapping_add(failures as u64);
+    wait + wait.mul_f64((mixed(seed) >> 40) as f64 / (1_u64 << 24) as f64 / 4.0)
 }
 
-/// A time, and up to a quarter more: the same after a restart.
-///
-/// - `id`, `number`: name what waits, and which time it is.
-pub fn spread(id: i64, number: i64, wait: Duration) -> Duration {
-    let seed = (id as u64).wrapping_mul(31).wrapping_add(number as u64);
-    wait + wait.mul_f64((mixed(seed) >> 40) as f64 / (1_u64 << 24) as f64 / 4.0)
+/// When a limit ends. One that names no time is tried again later and later; one that names the past, soon.
+pub(super) fn end_of_limit(until: Option<Timestamp>, id: i64, failures: i64, now: Timestamp) -> Timestamp {
+    until.map_or_else(|| now.plus(backoff(id, failures)), |until| until.max(now))
+}
+
+/// Lets everything wait that is asked of a platform with the instance's own allowance: likes, posts, single questions.
+pub(super) fn pause_platform(tx: &mut Tx, platform: Platform, until: Timestamp) -> Result<(), storage::Error> {
+    connections::pause_platform(tx, platform, until)?;
+    feeds::pause_platform(tx, platform, until)?;
+    posts::set_turn(tx, platform, until)
 }
 
 /// When a connection that was read is read again. Each has a place of its own in the interval and keeps to it, so that
@@ -48,31 +54,20 @@ fn mixed(seed: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// When a limit ends. One that names no time is tried again later and later; one that names the past, soon.
-pub fn end_of_limit(until: Option<Timestamp>, id: i64, failures: i64, now: Timestamp) -> Timestamp {
-    until.map_or_else(|| now.plus(backoff(id, failures)), |until| until.max(now))
-}
-
-/// Lets everything wait that is asked of a platform with the instance's own allowance.
-pub fn pause_platform(tx: &mut Tx, platform: Platform, until: Timestamp) -> Result<(), storage::Error> {
-    connections::pause_platform(tx, platform, until)?;
-    feeds::pause_platform(tx, platform, until)?;
-    posts::set_turn(tx, platform, until)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_failure_waits_longer_and_no_two_rows_the_same() {
+        let wait = backoff;
         for failures in 0..10 {
             let doubled = (BACKOFF_MIN * (1 << failures)).min(BACKOFF_MAX);
-            assert!(backoff(7, failures) >= doubled && backoff(7, failures) <= doubled.mul_f64(1.25), "{failures}");
+            assert!(wait(7, failures) >= doubled && wait(7, failures) <= doubled.mul_f64(1.25), "{failures}");
         }
-        assert!(backoff(7, 1_000) >= BACKOFF_MAX);
-        assert_ne!(backoff(7, 3), backoff(8, 3));
-        assert_eq!(backoff(7, 3), backoff(7, 3));
+        assert!(wait(7, 1_000) >= BACKOFF_MAX);
+        assert_ne!(wait(7, 3), wait(8, 3));
+        assert_eq!(wait(7, 3), wait(7, 3));
     }
 
     #[test]
