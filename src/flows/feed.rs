@@ -61,7 +61,7 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub enum After {
     /// The next page of this pass.
-    Page(Feed),
+    Page(Box<Feed>),
     /// Enough for now. Some posts could not be understood when the number is not zero.
     Done { unreadable: i64 },
 }
@@ -176,7 +176,7 @@ pub fn apply(tx: &mut Tx, instance: &Instance, identity: IdentityId, page: &Page
     };
     if !is_whole && !is_enough {
         feeds::save_pass(tx, &feed)?;
-        return Ok(After::Page(feed));
+        return Ok(After::Page(Box::new(feed)));
     }
     if feed.unreadable == 0 {
         ask_for_missing(tx, &feed, is_whole, page.seen_at)?;

@@ -235,7 +235,7 @@ impl Reading<'_> {
             };
             let (instance, identity) = (self.node.instance.clone(), self.identity);
             match self.node.write(move |tx| feed::apply(tx, &instance, identity, &page)).await? {
-                After::Page(next) => feed = next,
+                After::Page(next) => feed = *next,
                 After::Done { unreadable } => return Ok(Ended::Done { unreadable }),
             }
         }
