@@ -249,6 +249,15 @@ settings! {
         poll_interval_seconds: u64 = 3600, within 1..=86400;
     }
 
+    /// The bridge to the fediverse: favourites given on Mastodon and its kin count as likes. It needs no key of yours: it
+    /// introduces itself to each server (docs/bridges/fediverse.md).
+    "bridge.fediverse" => Fediverse {
+        /// Whether the bridge runs. Likes that other servers send by themselves come all the same.
+        enabled: bool = true;
+        /// The time between two looks at a patron's favourites, in seconds.
+        poll_interval_seconds: u64 = 900, within 1..=86400;
+    }
+
     /// The sandbox rail: a bank on this machine, for trying things out. Without an address there is no rail.
     "rail.sandbox" => SandboxRail {
         /// Where the sandbox bank is.
