@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use super::bridge_http::SignedClient;
 use super::client::GuardedClient;
+use super::fediverse_apps::StoredApps;
 use crate::bridges::http::Http;
 use crate::bridges::{
-    Bridge, Registry, Secret, appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo,
+    Bridge, Registry, Secret, appnet, fediverse, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo,
 };
 use crate::config::{self, AppNetDialect, Bridges, HttpUrl, InstagramApi, TwitterApi};
 
@@ -18,10 +20,20 @@ struct Around {
     user_agent: String,
 }
 
+/// What the fediverse needs besides: there this instance is somebody itself.
+pub struct Own {
+    pub signed: SignedClient,
+    pub apps: StoredApps,
+    /// The name that servers show to the people whom they ask.
+    pub name: String,
+    /// Servers on loopback too.
+    pub allows_local: bool,
+}
+
 /// The bridges that are switched on.
 ///
 /// - `base_url`: of this instance, so that a platform knows whom to write to.
-pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str) -> Registry {
+pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str, own: Own) -> Registry {
     let around = Around { http: Arc::new(client.clone()), user_agent: format!("fedflattr ({base_url})") };
     let all = [
         twitter(&config.twitter, &around),
@@ -32,6 +44,7 @@ pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str) -> Reg
         github(&config.github, &around),
         flickr(&config.flickr, &around),
         five_hundred_px(&config.five_hundred_px, &around),
+        fediverse(&config.fediverse, &around, base_url, own),
     ];
     all.into_iter().flatten().fold(Registry::default(), Registry::with)
 }
@@ -162,4 +175,16 @@ fn five_hundred_px(config: &config::FiveHundredPx, around: &Around) -> Option<Ar
         user_agent: around.user_agent.clone(),
     };
     config.enabled.then(|| Arc::new(five_hundred_px::FiveHundredPx::new(settings, Arc::clone(&around.http))) as _)
+}
+
+fn fediverse(config: &config::Fediverse, around: &Around, base_url: &str, own: Own) -> Option<Arc<dyn Bridge>> {
+    let settings = fediverse::Config {
+        user_agent: around.user_agent.clone(),
+        client_name: own.name,
+        website: base_url.to_owned(),
+        allows_local: own.allows_local,
+    };
+    let (documents, apps) = (Arc::new(own.signed), Arc::new(own.apps));
+    let bridge = || fediverse::Fediverse::new(settings, Arc::clone(&around.http), documents, apps);
+    config.enabled.then(|| Arc::new(bridge()) as _)
 }

@@ -12,6 +12,7 @@ use super::claims::{self, SaidClaim};
 use super::documents;
 use super::node::{LocalKeys, Node, StartError};
 use crate::domain::id::{ActorId, FlattrId, ObjectId};
+use crate::domain::identity::Platform;
 use crate::domain::proof::ProofError;
 use crate::domain::settlement::host_of;
 use crate::domain::time::{Month, Timestamp};
@@ -233,7 +234,11 @@ fn say_like(
     };
     let Some(peer) = settlement::peer_by_uri(tx, &claim.home_uri)? else { return Ok(()) };
     let month = flattr.month()?;
-    let object_uri = node.instance.object_uri(&object.platform, &object.object);
+    // A native post is named by its own URI; of all others there is a proxy of ours.
+    let object_uri = match object.object_ref()?.platform() {
+        Platform::Fediverse => object.object.clone(),
+        _ => node.instance.object_uri(&object.platform, &object.object),
+    };
     let (actor, actor_id, pseudonym) = match speaker {
         Some(actor) => (actor.uri.clone(), actor.id, String::new()),
         None => {

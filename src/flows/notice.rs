@@ -1,15 +1,16 @@
 //! Noticing: what a platform says of an account or a post becomes an identity, an object and a bridged actor here.
 //!
 //! Owns the rule that the stable id decides: a rename changes the handle of the same actor. A post that is new is told to
-//! the followers of its author's actor.
+//! the followers of its author's actor. Who is an actor of the fediverse already gets no second one here, and what the
+//! server of a post has said of it is not overwritten by who only knows of it.
 
 use crate::domain::id::{ActorId, ObjectId};
-use crate::domain::identity::{ExternalId, ObjectRef};
-use crate::domain::time::Timestamp;
+use crate::domain::identity::{ExternalId, ObjectRef, Platform};
+use crate::domain::time::{Month, Timestamp};
 use crate::flows::{Instance, register};
 use crate::storage::identities::{Identity, Object, SeenIdentity, SeenObject};
 use crate::storage::people::ActorKind;
-use crate::storage::{self, Tx, identities, inbox, outbox, people};
+use crate::storage::{self, Tx, fediverse, identities, inbox, outbox, people};
 
 /// A post, with its author where the platform names one.
 #[derive(Clone, Debug)]
@@ -48,6 +49,9 @@ pub fn identity(
     now: Timestamp,
 ) -> Result<Identity, storage::Error> {
     let mut identity = identities::save_identity(tx, seen, now)?;
+    if seen.external_id.platform() == Platform::Fediverse {
+        return Ok(identity);
+    }
     let username = bridged_username(&seen.handle, &seen.external_id);
     let label = seen.external_id.platform().label();
     match identity.actor_id {
@@ -75,6 +79,12 @@ pub fn identity(
 
 /// Stores what a platform says of a post, and lets the followers of its author know when it is new.
 pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -> Result<Object, storage::Error> {
+    if seen.owner.is_none()
+        && seen.object.platform() == Platform::Fediverse
+        && let Some(known) = identities::object_by_ref(tx, &seen.object)?.filter(|known| known.owner_id.is_some())
+    {
+        return Ok(known);
+    }
     let owner = match &seen.owner {
         Some(owner) => Some(identity(tx, instance, owner, now)?),
         None => None,
@@ -110,7 +120,8 @@ pub fn posts(
     let mut ids = vec![None; seen.len()];
     let (mut places, mut plain) = (Vec::new(), Vec::new());
     for (place, seen) in seen.iter().enumerate() {
-        if seen.owner.is_some() {
+        // A post of the fediverse may be one of ours under another name, or known better.
+        if seen.owner.is_some() || seen.object.platform() == Platform::Fediverse {
             ids[place] = Some(post(tx, instance, seen, now)?.id);
             continue;
         }
@@ -127,6 +138,24 @@ pub fn posts(
         ids[place] = Some(id);
     }
     Ok(ids.into_iter().map(|id| id.expect("each was saved, by itself or with the others")).collect())
+}
+
+/// Stores what the server of a post says of it, whose author was not known: likes of it may now be made known.
+///
+/// - `open_since`: the oldest month that still takes likes.
+pub fn author(
+    tx: &mut Tx,
+    instance: &Instance,
+    seen: &SeenPost,
+    open_since: Month,
+    now: Timestamp,
+) -> Result<Object, storage::Error> {
+    let object = post(tx, instance, seen, now)?;
+    fediverse::end_look(tx, object.id)?;
+    for flattr in fediverse::counting_for(tx, object.id, open_since)? {
+        outbox::push_event(tx, "like", &flattr.to_string(), now)?;
+    }
+    Ok(object)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub mod claims;
 pub mod connections;
 pub mod consent;
 pub mod evidence;
+pub mod fediverse;
 pub mod grants;
 pub mod identities;
 pub mod imports;

@@ -16,6 +16,7 @@ mod credentials;
 mod disputes;
 mod divide;
 mod docs;
+mod fediverse;
 mod imports;
 mod money;
 mod own_accounts;

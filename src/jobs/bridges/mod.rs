@@ -3,6 +3,7 @@
 //! Owns the waiting: a rate limit is obeyed to the second, a failure backs off, and neither a bridge that is down nor a
 //! connection that is broken holds up another. What was read is handed to the flows as values.
 
+mod authors;
 mod claim_sign_in;
 mod claims;
 mod consent;
@@ -27,6 +28,7 @@ use crate::storage;
 use crate::storage::connections;
 use crate::storage::identities::{Identity, SeenIdentity};
 
+pub use authors::look_for_authors;
 pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use consent::{begin_opt_out, check_opt_out, read_consents};
@@ -43,6 +45,7 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     let checks = node.db.read(move |tx| connections::due_claim_checks(tx, now, 20)).await?;
     let looks = node.db.read(move |tx| storage::claims::due_looks(tx, now, 20)).await?;
     let is_busy = is_busy || !checks.is_empty() || !looks.is_empty();
+    let is_busy = look_for_authors(node, now).await? > 0 || is_busy;
     for check in checks {
         claims::check_peer_claim(node, check).await?;
     }
@@ -101,7 +104,9 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
             let connections = connections::count_due(tx, now)?;
             let checks = connections::due_claim_checks(tx, now, 1_000)?.len();
             let looks = storage::claims::due_looks(tx, now, 1_000)?.len();
-            Ok::<i64, storage::Error>(connections + i64::try_from(checks + looks + consents).unwrap_or(i64::MAX))
+            let authors = authors::due(tx, now, 1_000)?.len();
+            let waiting = checks + looks + consents + authors;
+            Ok::<i64, storage::Error>(connections + i64::try_from(waiting).unwrap_or(i64::MAX))
         })
         .await?)
 }

@@ -3,6 +3,7 @@
 mod bridges;
 mod brought;
 mod consent;
+mod fediverse;
 mod sign_in;
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
@@ -10,6 +11,7 @@ use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes, connection_proofs, connections};
 pub use brought::imports;
 pub use consent::{consent_looks, opt_outs, refusals};
+pub use fediverse::{author_looks, fediverse_apps};
 pub use sign_in::{grants, sign_ins};
 
 table! {
@@ -530,7 +532,7 @@ joinable!(connection_likes -> connections (connection_id));
 joinable!(connection_likes -> objects (object_id));
 
 allow_tables_to_appear_in_same_query! {
-    actor_keys, actors, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
+    actor_keys, actors, author_looks, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
     connection_passes, connection_proofs, connections, consent_looks, creators, deliveries, evidence, flattrs, follows, identities,
     inbox, journal_entries, journal_head, ledger_accounts, ledger_currency, login_tokens, logins, month_budgets, months,
     objects, outbox_events, outgoing, patrons, payment_parts, payments, payouts, peer_commitments, peers, rail_cursors,

@@ -5,6 +5,7 @@
 
 mod claim_sign_in;
 mod consent;
+mod fediverse;
 mod find;
 mod format;
 mod imports;

@@ -1,0 +1,2 @@
+DROP TABLE author_looks;
+DROP TABLE fediverse_apps;
