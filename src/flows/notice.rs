@@ -79,13 +79,26 @@ pub fn identity(
 
 /// Stores what a platform says of a post, and lets the followers of its author know when it is new.
 pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -> Result<Object, storage::Error> {
-    if seen.owner.is_none()
-        && seen.object.platform() == Platform::Fediverse
+    let is_native = seen.object.platform() == Platform::Fediverse;
+    // A like of our own proxy is a like of what it stands for.
+    if is_native
+        && let Some(own) = instance.parse_object_uri(seen.object.object())
+        && let Some(known) = identities::object_by_ref(tx, &own)?
+    {
+        return Ok(known);
+    }
+    if is_native
+        && seen.owner.is_none()
         && let Some(known) = identities::object_by_ref(tx, &seen.object)?.filter(|known| known.owner_id.is_some())
     {
         return Ok(known);
     }
     let owner = match &seen.owner {
+        // What a post says of its author is less than the author says.
+        Some(owner) if is_native => match identities::identity_by_external_id(tx, &owner.external_id)? {
+            Some(known) => Some(known),
+            None => Some(identity(tx, instance, owner, now)?),
+        },
         Some(owner) => Some(identity(tx, instance, owner, now)?),
         None => None,
     };

@@ -4,7 +4,7 @@ use ::url::Url;
 use serde_json::{Value, json};
 
 use super::{error, wire};
-use crate::bridges::decode::{Decoder, KindInfo, error_json, like_json, post_json, profile_json};
+use crate::bridges::decode::{Decoder, KindInfo, error_json, like_json, list_json, post_json, profile_json};
 use crate::bridges::error::Error;
 use crate::domain::identity::Platform;
 
@@ -36,7 +36,7 @@ fn decode(kind: &str, bytes: &[u8]) -> Result<Value, Error> {
             // The server that was asked is not in the file: none is believed about anything but URIs.
             let nobody = Url::parse("https://nobody.invalid/").expect("a literal address");
             let found = wire::favourites(bytes, &nobody, false)?;
-            json!({ "items": found.items.iter().map(like_json).collect::<Vec<_>>(), "unreadable": found.unreadable })
+            list_json(&found, like_json)
         }
         "webfinger" => json!({ "account": format!("{}:{}", Platform::Fediverse, wire::webfinger(bytes)?) }),
         "error" => {

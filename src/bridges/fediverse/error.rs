@@ -19,7 +19,7 @@ struct WireError {
 /// What is left of the allowance that is nearest to its end.
 pub fn quota(headers: &Headers) -> Quota {
     Quota {
-        remaining: headers.get("x-ratelimit-remaining").and_then(|text| text.trim().parse().ok()),
+        remaining: headers.number("x-ratelimit-remaining"),
         resets_at: headers.get("x-ratelimit-reset").and_then(|text| wire::time(text).ok()),
     }
 }
@@ -54,13 +54,8 @@ fn classified(status: u16, headers: &Headers, message: &str) -> Error {
         401 => Error::Unauthorized { expired: word.contains("expired"), message },
         // Said of a token that speaks for an app and for nobody.
         422 if word.contains("authenticated user") => Error::Unauthorized { expired: false, message },
-        402 => Error::PaymentRequired { message },
-        403 => Error::Forbidden { message },
-        404 => Error::NotFound { message },
-        410 | 451 => Error::Gone { message },
         429 => Error::RateLimited { until: quota(headers).resets_at.or_else(|| headers.retry_at()), message },
-        408 | 500..=599 => Error::Transient { message },
-        _ => Error::Malformed { message },
+        _ => Error::of_status(status, message),
     }
 }
 

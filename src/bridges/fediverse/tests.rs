@@ -75,6 +75,7 @@ fn with(document: &[u8], name: &str, value: Value) -> Vec<u8> {
 fn a_post_is_whose_its_own_server_says() {
     let post = wire::object(OBJECT, &url(STATUS)).unwrap();
     assert_eq!(post.owner.unwrap().account(), MIRA);
+    assert_eq!(post.owner_handle.as_deref(), Some("mira@social.example"));
     assert_eq!((post.kind, post.title.as_str()), (PostKind::Image, "Low tide at dawn"));
     assert_eq!((post.url.as_str(), post.tags), ("https://social.example/@mira/112554", vec!["reef".to_owned()]));
     let media = &post.attachments[0];
@@ -91,6 +92,10 @@ fn a_post_is_whose_its_own_server_says() {
     assert_eq!(class("to", serde_json::json!([format!("{MIRA}/followers")])), Some("forbidden"));
     assert_eq!(class("type", "Tombstone".into()), Some("gone"));
     assert_eq!(class("type", "Follow".into()), Some("malformed"));
+    let mut proxy: Value = serde_json::from_slice(OBJECT).unwrap();
+    (proxy["flattr:platform"], proxy["flattr:objectId"]) = ("github".into(), "7".into());
+    let proxy = wire::object(proxy.to_string().as_bytes(), &url(STATUS));
+    assert_eq!(proxy.unwrap_err().class(), "unsupported", "the proxy of another instance is nobody's own post");
     let video =
         serde_json::json!([{ "type": "Group", "id": "https://social.example/c" }, { "type": "Person", "id": MIRA }]);
     let post = wire::object(&with(OBJECT, "attributedTo", video), &url(STATUS)).unwrap();

@@ -328,6 +328,10 @@ pub fn object(bytes: &[u8], asked: &Url) -> Result<Post, Error> {
     if !is_public {
         return Err(Error::Forbidden { message: "the post is not for everybody".to_owned() });
     }
+    // Another instance's proxy of a post elsewhere: whoever likes the original pays its author.
+    if let (Some(platform), Some(original)) = (member(&object, "flattr:platform"), member(&object, "flattr:objectId")) {
+        return Err(Error::unsupported(format!("this is a proxy of {platform}:{original}")));
+    }
     let author = author(&object).ok_or_else(|| Error::malformed("`attributedTo` is missing"))?;
     if !is_on(author, asked) {
         return Err(Error::malformed("the post names an author on another server"));
@@ -346,6 +350,7 @@ pub fn object(bytes: &[u8], asked: &Url) -> Result<Post, Error> {
     };
     Ok(Post {
         owner: Some(ExternalId::new(PLATFORM, author)?),
+        owner_handle: name_in(author),
         description: described(Some(text)),
         published: member(&object, "published").and_then(|at| time(at).ok()),
         tags: tags.filter_map(|tag| member(tag, "name")).map(|name| name.trim_start_matches('#').to_owned()).collect(),
@@ -353,6 +358,13 @@ pub fn object(bytes: &[u8], asked: &Url) -> Result<Post, Error> {
         attachments,
         ..Post::new(ObjectRef::new(PLATFORM, asked.as_str())?, usual, title, page)
     })
+}
+
+/// The name of an account as its URI mostly spells it, until its own document says better.
+fn name_in(uri: &str) -> Option<String> {
+    let url = Url::parse(uri).ok()?;
+    let name = url.path_segments()?.rfind(|segment| !segment.is_empty())?.trim_start_matches('@').to_owned();
+    Some(format!("{name}@{}", host_of(&url)?))
 }
 
 /// Under which URI a document that was found at some address is known.

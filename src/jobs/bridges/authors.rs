@@ -77,20 +77,12 @@ async fn ask(node: &Node, live: &dyn LiveApi, post: &Object) -> Result<Result<Se
     let wanted = owner.clone();
     let known = node.db.read(move |tx| identities::identity_by_external_id(tx, &wanted)).await?;
     let mut seen = seen_post(node, &found);
-    seen.owner = match known {
-        Some(known) => Some(identities::SeenIdentity {
-            external_id: owner,
-            handle: known.handle,
-            display_name: known.display_name,
-            profile_url: known.profile_url,
-            avatar_url: known.avatar_url,
-            bio: known.bio,
-        }),
-        None => match live.profile(&Who::Id(owner), &Access::Instance).await {
-            Ok(profile) => Some(seen_identity(&profile)),
+    if known.is_none() {
+        match live.profile(&Who::Id(owner), &Access::Instance).await {
+            Ok(profile) => seen.owner = Some(seen_identity(&profile)),
             Err(error) => return Ok(Err(error)),
-        },
-    };
+        }
+    }
     Ok(Ok(seen))
 }
 

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde_json::json;
 use url::Url;
 
-use super::sandbox;
 use super::sign_in::press;
+use super::{break_it, callback, sandbox, until};
 use crate::bridges::fediverse::door::access;
 use crate::bridges::fediverse::{App, Apps, Config, Fediverse};
 use crate::bridges::http::LoopbackHttp;
@@ -18,9 +18,8 @@ use crate::bridges::{
     Access, Bridge, Error, Grant, LikesQuery, LikesReply, LiveApi, PostsOf, RefKind, Secret, Who, proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
-use crate::domain::time::Timestamp;
 use crate::sandbox::Sandbox;
-use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::fault::Kind;
 use crate::sandbox::model::{Token, World};
 
 const FEDIVERSE: Platform = Platform::Fediverse;
@@ -98,18 +97,6 @@ fn seen(pass: &Pass) -> Vec<String> {
     pass.items.iter().map(|item| item.post.id.object().to_owned()).collect()
 }
 
-fn break_it(world: &mut World, path_glob: &str, kind: Kind) {
-    let fault = Fault {
-        platform: "fediverse".into(),
-        path_glob: path_glob.into(),
-        kind,
-        count: None,
-        probability: None,
-        seed: 0,
-    };
-    world.faults.add(fault);
-}
-
 #[tokio::test]
 async fn a_full_listing_equals_the_state() {
     // A full page leads on; only the empty one behind it says that the list is over.
@@ -135,7 +122,7 @@ async fn an_unlike_is_found_only_from_complete_listings() {
     let id = gone.object().rsplit('/').next().unwrap().to_owned();
     sandbox.world().unlike(FEDIVERSE, "nils", &id).unwrap();
     for kind in [Kind::Http503, Kind::RateLimited { retry_after: 5 }, Kind::TruncateBody, Kind::HtmlErrorPage] {
-        break_it(&mut sandbox.world(), "/api/v1/favourites?*max_id=*", kind);
+        break_it(&mut sandbox.world(), FEDIVERSE, "/api/v1/favourites?*max_id=*", kind);
         let pass = read(&sandbox).await;
         assert!(matches!(pass.end, PassEnd::Failed(_)), "{kind:?}");
         assert_eq!(pass.items.len(), 40, "{kind:?}: the first page still counts");
@@ -151,7 +138,7 @@ async fn likes_that_come_while_paging_push_nothing_onto_the_next_page() {
     let sandbox = sandbox().await;
     fill(&mut sandbox.world(), 90);
     let before = truth(&sandbox);
-    break_it(&mut sandbox.world(), "/api/v1/favourites?*max_id=*", Kind::ItemInsertedBetweenPages);
+    break_it(&mut sandbox.world(), FEDIVERSE, "/api/v1/favourites?*max_id=*", Kind::ItemInsertedBetweenPages);
     let pass = read(&sandbox).await;
     assert!(pass.is_complete());
     assert_eq!((seen(&pass), pass.repeats), (before, 0), "pages are cut by id and not by number");
@@ -172,12 +159,12 @@ async fn a_token_that_was_taken_back_or_opens_too_little_has_its_class() {
         (Kind::BadJson, "malformed"),
         (Kind::Http502, "transient"),
     ] {
-        break_it(&mut sandbox.world(), "/api/v1/favourites", kind);
+        break_it(&mut sandbox.world(), FEDIVERSE, "/api/v1/favourites", kind);
         assert_eq!(class().await, Some(expected), "{kind:?}");
     }
     // In the middle of a listing, too: what was read until then stays.
     fill_more(&mut sandbox.world(), 60);
-    break_it(&mut sandbox.world(), "/api/v1/favourites?*max_id=*", Kind::RevokedToken);
+    break_it(&mut sandbox.world(), FEDIVERSE, "/api/v1/favourites?*max_id=*", Kind::RevokedToken);
     let pass = read(&sandbox).await;
     assert_eq!(pass.items.len(), 40);
     assert!(matches!(pass.end, PassEnd::Failed(Error::Unauthorized { expired: false, .. })), "{:?}", pass.end);
@@ -191,13 +178,6 @@ fn fill_more(world: &mut World, count: u32) {
         let post = world.add_post(FEDIVERSE, "mira", &format!("more-{number}")).unwrap().id.clone();
         world.advance(Duration::from_secs(1));
         world.like(FEDIVERSE, "nils", &post, world.now).unwrap();
-    }
-}
-
-fn until(asked: Result<LikesReply, Error>) -> Timestamp {
-    match asked {
-        Err(Error::RateLimited { until: Some(until), .. }) => until,
-        other => panic!("not a limit with a time: {other:?}"),
     }
 }
 
@@ -247,7 +227,7 @@ async fn whose_a_post_of_another_server_is_only_that_server_says() {
 
 async fn sign_in(bridge: &Fediverse, handle: &str, button: (&str, &str)) -> Result<Grant, Error> {
     let door = bridge.sign_in().unwrap();
-    let callback = Url::parse("https://node.example/connections/return").unwrap();
+    let callback = callback();
     let begun = door.begin_for(handle, &callback, "state-7").await?;
     let answer = press(&begun.url, button).await;
     assert_eq!(answer["state"], begun.key);
