@@ -3,6 +3,7 @@
 mod claim_sign_in;
 mod consent;
 mod doors;
+mod fediverse;
 mod finding;
 mod forms;
 mod imports;
