@@ -18,8 +18,8 @@ use crate::storage;
 
 pub use bridges::{
     Checked, LookUpError, SignedIn, Turn, begin_opt_out, check_account, check_before_payout, check_claim,
-    check_identity, check_opt_out, claim_signed_in, credentials, end_sign_in, find, look_for_authors, look_up, note_post, read_consents,
-    read_due, read_likes, signed_in_as,
+    check_identity, check_opt_out, check_sources, claim_signed_in, credentials, end_sign_in, find, look_for_authors,
+    look_up, note_post, read_consents, read_due, read_likes, signed_in_as,
 };
 pub use imports::{ImportFailure, import};
 

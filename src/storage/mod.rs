@@ -37,6 +37,7 @@ pub mod identities;
 pub mod imports;
 pub mod inbox;
 pub mod ledger;
+pub mod like_sources;
 pub mod likes;
 mod migrate;
 pub mod months;

@@ -68,7 +68,7 @@ pub fn uri(text: &str, allows_local: bool) -> Option<Url> {
 fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         _ => false,
     }
 }
@@ -159,6 +159,7 @@ mod tests {
         check("social.example", Some("https://social.example/"), Some("https://social.example/"));
         check("127.0.0.1:8100", None, Some("http://127.0.0.1:8100/"));
         check("localhost:8100", None, Some("http://localhost:8100/"));
+        check("social.localhost", None, Some("http://social.localhost/"));
         for host in ["", "social", "social.example:8443", "10.0.0.1", "social.example.", "a@b.example", "a.example/b"] {
             check(host, None, None);
         }

@@ -10,6 +10,7 @@ mod consent;
 pub mod credentials;
 pub mod find;
 mod likes;
+mod sources;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,6 +34,7 @@ pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use consent::{begin_opt_out, check_opt_out, read_consents};
 pub use likes::{Turn, read_likes};
+pub use sources::check_sources;
 
 /// Connections of one platform that are taken up in one round, and how many of them at the same time.
 const ROUND_MAX: i64 = 20;
@@ -46,6 +48,7 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     let looks = node.db.read(move |tx| storage::claims::due_looks(tx, now, 20)).await?;
     let is_busy = is_busy || !checks.is_empty() || !looks.is_empty();
     let is_busy = look_for_authors(node, now).await? > 0 || is_busy;
+    let is_busy = check_sources(node, now).await? > 0 || is_busy;
     for check in checks {
         claims::check_peer_claim(node, check).await?;
     }
@@ -104,7 +107,7 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
             let connections = connections::count_due(tx, now)?;
             let checks = connections::due_claim_checks(tx, now, 1_000)?.len();
             let looks = storage::claims::due_looks(tx, now, 1_000)?.len();
-            let authors = authors::due(tx, now, 1_000)?.len();
+            let authors = authors::due(tx, now, 1_000)?.len() + storage::like_sources::due(tx, now, 1_000)?.len();
             let waiting = checks + looks + consents + authors;
             Ok::<i64, storage::Error>(connections + i64::try_from(waiting).unwrap_or(i64::MAX))
         })

@@ -1,4 +1,5 @@
-//! Tables of the fediverse as a platform: apps at its servers, and posts whose authors are looked for.
+//! Tables of the fediverse as a platform: apps at its servers, posts whose authors are looked for, accounts that are
+//! sources of likes at peers.
 
 use diesel::table;
 
@@ -16,5 +17,24 @@ table! {
         attempts -> BigInt,
         next_at -> BigInt,
         last_error -> Text,
+    }
+}
+
+table! {
+    like_sources (account, home_uri) {
+        account -> Text,
+        home_uri -> Text,
+        backlink -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        next_at -> BigInt,
+        last_error -> Nullable<Text>,
+    }
+}
+
+table! {
+    inbox_envelopes (inbox_id) {
+        inbox_id -> BigInt,
+        envelope -> Text,
     }
 }

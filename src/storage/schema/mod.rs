@@ -11,7 +11,7 @@ use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes, connection_proofs, connections};
 pub use brought::imports;
 pub use consent::{consent_looks, opt_outs, refusals};
-pub use fediverse::{author_looks, fediverse_apps};
+pub use fediverse::{author_looks, fediverse_apps, inbox_envelopes, like_sources};
 pub use sign_in::{grants, sign_ins};
 
 table! {
