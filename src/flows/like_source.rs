@@ -8,7 +8,8 @@ use crate::domain::id::{ObjectId, PatronId};
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
-use crate::storage::{self, Tx, claims, grants, like_sources, likes};
+use crate::storage::grants::{self, Purpose};
+use crate::storage::{self, Tx, claims, like_sources, likes};
 
 /// Where the likes of an account count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,8 @@ pub enum Counts {
 pub fn counts(tx: &mut Tx, actor: &str) -> Result<Counts, storage::Error> {
     let Ok(account) = ExternalId::new(Platform::Fediverse, actor) else { return Ok(Counts::Nowhere) };
     if let Some(connection) = claims::connection_of(tx, &account)? {
-        let is_listed = grants::grant_of(tx, &account)?.is_some_and(|grant| grant.state == "good");
+        let is_listed = grants::grant_of(tx, &account)?;
+        let is_listed = is_listed.is_some_and(|grant| grant.state == "good" && grant.is_for(Purpose::Likes));
         let is_by_list = is_listed || !connection.is_active;
         return Ok(if is_by_list { Counts::ByList } else { Counts::Here(connection.patron_id) });
     }

@@ -26,6 +26,7 @@ use crate::sandbox::fault::{Fault, Kind};
 use crate::sandbox::model::Token;
 use crate::sandbox::{self, Sandbox};
 use crate::storage::connections::{self, Connection};
+use crate::storage::grants::Purpose;
 use crate::storage::identities::{self, Object, SeenIdentity};
 use crate::storage::likes::{self, Flattr};
 use crate::storage::{Error, fediverse, outbox, people};
@@ -98,7 +99,7 @@ impl Stage {
         let server = Url::parse(&self.home.base_url(FEDIVERSE)).unwrap();
         let credential = Credential::Bearer(bind(&server, "t-nils"));
         let grant = Grant { credential, refresh: None, expires_in: None, scopes: Vec::new() };
-        credentials::keep(&self.node, &account, &grant).await.unwrap();
+        credentials::keep(&self.node, &account, &grant, Purpose::Likes).await.unwrap();
         let (patron, now) = (self.patron, self.now());
         let connected =
             self.node.write(move |tx| prove_account::signed_in(tx, patron, &account, "nils", "token", now)).await;

@@ -66,7 +66,7 @@ async fn add_peer(node: &Federation, other: &Federation) {
     };
     node.write(move |tx| save_actor(tx, &actor)).await.unwrap();
     let inbox = format!("{uri}/inbox");
-    node.settle(move |tx, close| settle::add_peer(tx, close, &uri, &inbox, "BANK")).await.unwrap();
+    node.settle(move |tx, close| settle::add_peer(tx, close, &uri, &inbox, "BANK", None)).await.unwrap();
 }
 
 trait KeysPem {
