@@ -5,6 +5,7 @@
 
 use crate::domain::flattr::{self, Circumstances, Event, Source, Standing, first_standing};
 use crate::domain::id::{FlattrId, ObjectId, PatronId};
+use crate::domain::identity::Platform;
 use crate::domain::time::{Month, Timestamp};
 use crate::storage::likes::{self, NewFlattr};
 use crate::storage::people::Patron;

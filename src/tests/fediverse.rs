@@ -250,7 +250,7 @@ fn a_post_is_asked_for_while_a_like_of_it_counts_and_its_likes_are_said_once_it_
         let events = || node.read(|tx| outbox::open_events(tx, 100)).into_iter().filter(|it| it.kind == "like").count();
         let before = events();
         let known = seen(Some("https://social.example/users/mira"), "Low tide");
-        node.flow(move |tx, close| notice::author(tx, close.instance, &known, month, close.now));
+        node.flow(move |tx, close| notice::author_of(tx, close.instance, &known, month, close.now));
         assert_eq!((due(later), events()), (0, before + 1));
         let again = node.flow(|tx, close| notice::post(tx, close.instance, &seen(None, "?"), close.now));
         assert!(again.owner_id.is_some() && again.title == "Low tide", "{again:?}");
