@@ -23,7 +23,7 @@ pub mod vault;
 // What we remember: Diesel on SQLite or PostgreSQL.
 pub mod storage;
 
-// Eight platforms: one trait, one folder for each.
+// Eight platforms and the fediverse: one trait, one folder for each.
 pub mod bridges;
 
 // Real money in and out: one trait, one file for each rail.

@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use super::error::Error;
 use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
 use super::wire::Listed;
-use super::{ExportOwner, appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo};
+use super::{ExportOwner, appnet, fediverse, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo};
 
 /// A kind of file that [`decode`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ const DECODERS: &[Decoder] = &[
     github::decode::DECODER,
     flickr::decode::DECODER,
     five_hundred_px::decode::DECODER,
+    fediverse::decode::DECODER,
 ];
 
 fn decoder(platform: Platform) -> Option<&'static Decoder> {
@@ -221,6 +222,7 @@ mod tests {
         assert_eq!(error.class(), "unsupported");
         assert!(error.message().contains("starred"), "{error}");
         assert_eq!(decode(Platform::Fediverse, "user", b"{}").unwrap_err().class(), "unsupported");
+        assert!(Platform::ALL.iter().all(|platform| !kinds(*platform).is_empty()), "every platform has its kinds");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Why a platform did not give what was asked, in one vocabulary for all eight.
+//! Why a platform did not give what was asked, in one vocabulary for all.
 //!
 //! Owns the classes by which jobs decide to retry and pages decide what to say. Must not carry an address with a token
 //! in it, nor more of a foreign text than a person would read.

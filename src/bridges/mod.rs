@@ -1,6 +1,6 @@
 //! Bridges: what a platform says about likes, people and posts, as plain values.
 //!
-//! Owns the shape that all eight platforms fit into, so that a flow never asks which platform it talks to. What differs
+//! Owns the shape that the eight platforms and the fediverse fit into, so that a flow never asks which platform it talks to. What differs
 //! is data ([`Capabilities`]) or an error class ([`Error`]), never a special case above this layer. Two invariants live
 //! here: an account is named by its stable id, never by its handle, and a like is believed to be taken back only on the
 //! evidence of [`listing::unlikes`].
@@ -19,7 +19,7 @@ pub mod backlink;
 pub mod consent;
 pub mod decode;
 pub mod error;
-
+pub mod fediverse;
 pub mod five_hundred_px;
 pub mod flickr;
 pub mod github;
@@ -225,18 +225,12 @@ impl Registry {
         self.bridges.values()
     }
 
-    /// Reads an address of any platform that is switched on.
+    /// Reads an address of any platform that is switched on. The fediverse, whose hosts nobody knows, is asked last.
     ///
     /// - errors: of the bridge that knows the host, if one does; otherwise that no bridge here knows it.
     pub fn parse_reference(&self, text: &str) -> Result<ParsedRef, ReferenceError> {
-        let mut refusal = ReferenceError::UnknownHost;
-        for bridge in self.bridges.values() {
-            match bridge.parse_reference(text) {
-                Err(ReferenceError::UnknownHost) => {}
-                Err(better) => refusal = better,
-                found => return found,
-            }
-        }
-        Err(refusal)
+        let answers = self.bridges.values().map(|bridge| bridge.parse_reference(text));
+        let known = answers.into_iter().find(|answer| *answer != Err(ReferenceError::UnknownHost));
+        known.unwrap_or(Err(ReferenceError::UnknownHost))
     }
 }

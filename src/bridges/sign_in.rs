@@ -45,6 +45,17 @@ pub trait SignInApi: Send + Sync {
     /// - `state`: unguessable and new for each sign-in; the caller compares it where it comes back.
     async fn begin(&self, callback: &Url, state: &str) -> Result<Begun, Error>;
 
+    /// Whether the person has to say first which account it is: where a platform is many servers, only that tells whose
+    /// door it is.
+    fn needs_handle(&self) -> bool {
+        false
+    }
+
+    /// As [`SignInApi::begin`], for the account that a person named; a platform with one door does not look at the name.
+    async fn begin_for(&self, _handle: &str, callback: &Url, state: &str) -> Result<Begun, Error> {
+        self.begin(callback, state).await
+    }
+
     /// Ends a sign-in.
     ///
     /// - `callback`: the same as at the beginning.

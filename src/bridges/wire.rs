@@ -199,6 +199,28 @@ pub fn titled(text: &str) -> Option<String> {
     Some(title)
 }
 
+/// The address of the next page in a `Link` header (RFC 8288).
+pub fn next_link(header: &str) -> Option<&str> {
+    let mut rest = header;
+    while let Some(start) = rest.find('<') {
+        let target = &rest[start + 1..];
+        let (target, after) = target.split_once('>')?;
+        // Parameters run up to the next link; a comma inside quotes does not occur in what platforms send.
+        let end = after.find('<').unwrap_or(after.len());
+        let is_next = after[..end].split([';', ',']).any(|parameter| {
+            let parameter = parameter.trim();
+            parameter
+                .strip_prefix("rel=")
+                .is_some_and(|kinds| kinds.trim_matches('"').split_ascii_whitespace().any(|kind| kind == "next"))
+        });
+        if is_next {
+            return Some(target);
+        }
+        rest = &after[end..];
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,5 +277,16 @@ mod tests {
         assert_eq!(titled("\n  Harbour at dawn \nmore").as_deref(), Some("Harbour at dawn"));
         assert_eq!(titled(" \n "), None);
         assert_eq!(titled(&"x".repeat(500)).unwrap().chars().count(), TITLE_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn the_next_page_is_found_among_the_links() {
+        let check = |header: &str, expected: Option<&str>| assert_eq!(next_link(header), expected, "{header}");
+        check(r#"<https://a/?page=2>; rel="next", <https://a/?page=5>; rel="last""#, Some("https://a/?page=2"));
+        check(r#"<https://a/?page=4>; rel="prev", <https://a/?page=1>; rel="first""#, None);
+        check(r#"<https://a/?x=1,2;3>; title="next"; rel="prev next""#, Some("https://a/?x=1,2;3"));
+        check("<https://a/?page=2>; rel=next", Some("https://a/?page=2"));
+        check("<https://a/?page=2", None);
+        check("", None);
     }
 }

@@ -63,7 +63,9 @@ impl Config {
 impl Bridges {
     /// Every address to which a token or a secret is sent.
     fn addresses(&self) -> Vec<(&'static str, &HttpUrl)> {
-        let Bridges { twitter, instagram, vimeo, soundcloud, appnet, github, flickr, five_hundred_px } = self;
+        // The fediverse has no address here: what its servers are told is bound to each of them.
+        let Bridges { twitter, instagram, vimeo, soundcloud, appnet, github, flickr, five_hundred_px, fediverse: _ } =
+            self;
         let mut addresses = vec![
             ("bridge.twitter.base_url", &twitter.base_url),
             ("bridge.twitter.auth_url", &twitter.auth_url),

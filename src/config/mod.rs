@@ -7,6 +7,7 @@
 //! Every key is described once, in `table`. A value passes through `sources` (collect), `setting` (parse) and `check`
 //! (compare); `example` writes the commented file. For operators: docs/configuration.md.
 
+mod bridges;
 mod check;
 mod derive;
 mod error;
@@ -25,22 +26,21 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 
+pub use self::bridges::Bridges;
 pub use self::error::{ConfigError, Problem};
 pub use self::example::example;
 pub use self::given::Source;
 pub use self::secrets::{DatabaseUrl, MASK, Secret};
 pub use self::table::{
-    AppNet, Auth, Database, Federation, FiveHundredPx, Flickr, GitHub, Instagram, Instance, Jobs, Log, Money,
-    SandboxRail, Server, Settlement, SoundCloud, Twitter, Vimeo,
+    AppNet, Auth, Database, Federation, Fediverse, FiveHundredPx, Flickr, GitHub, Instagram, Instance, Jobs, Log,
+    Money, SandboxRail, Server, Settlement, SoundCloud, Twitter, Vimeo,
 };
 pub use self::values::{AppNetDialect, Domain, Email, HttpUrl, InstagramApi, Locale, LogFormat, LogLevel, TwitterApi};
 
 use self::key::Key;
 use self::setting::{Reader, Shown, quoted};
 use self::sources::{Sources, all_keys};
-use crate::domain::identity::Platform;
 
 /// Everything that an operator may decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,71 +57,6 @@ pub struct Config {
     pub jobs: Jobs,
     pub auth: Auth,
 }
-
-/// One section for each platform that likes are read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bridges {
-    pub twitter: Twitter,
-    pub instagram: Instagram,
-    pub vimeo: Vimeo,
-    pub soundcloud: SoundCloud,
-    pub appnet: AppNet,
-    pub github: GitHub,
-    pub flickr: Flickr,
-    pub five_hundred_px: FiveHundredPx,
-}
-
-impl Bridges {
-    /// The time between two looks at an account there.
-    pub fn poll_interval(&self, platform: Platform) -> Duration {
-        Duration::from_secs(match platform {
-            Platform::Twitter => self.twitter.poll_interval_seconds,
-            Platform::Instagram => self.instagram.poll_interval_seconds,
-            Platform::Vimeo => self.vimeo.poll_interval_seconds,
-            Platform::SoundCloud => self.soundcloud.poll_interval_seconds,
-            Platform::AppNet => self.appnet.poll_interval_seconds,
-            Platform::GitHub => self.github.poll_interval_seconds,
-            Platform::Flickr => self.flickr.poll_interval_seconds,
-            Platform::FiveHundredPx => self.five_hundred_px.poll_interval_seconds,
-            Platform::Fediverse => POLL_INTERVAL_SECONDS,
-        })
-    }
-}
-
-/// The bridges that this instance runs, and how much of them.
-impl Bridges {
-    pub fn is_enabled(&self, platform: Platform) -> bool {
-        match platform {
-            Platform::Twitter => self.twitter.enabled,
-            Platform::Instagram => self.instagram.enabled,
-            Platform::Vimeo => self.vimeo.enabled,
-            Platform::SoundCloud => self.soundcloud.enabled,
-            Platform::AppNet => self.appnet.enabled,
-            Platform::GitHub => self.github.enabled,
-            Platform::Flickr => self.flickr.enabled,
-            Platform::FiveHundredPx => self.five_hundred_px.enabled,
-            Platform::Fediverse => false,
-        }
-    }
-
-    /// The most requests that polling may bring an hour to; `None` leaves it to what the platform says.
-    pub fn requests_per_hour_max(&self, platform: Platform) -> Option<u64> {
-        match platform {
-            Platform::Twitter => self.twitter.requests_per_hour_max,
-            Platform::Instagram => self.instagram.requests_per_hour_max,
-            Platform::Vimeo => self.vimeo.requests_per_hour_max,
-            Platform::SoundCloud => self.soundcloud.requests_per_hour_max,
-            Platform::AppNet => self.appnet.requests_per_hour_max,
-            Platform::GitHub => self.github.requests_per_hour_max,
-            Platform::Flickr => Some(self.flickr.requests_per_hour_max),
-            Platform::FiveHundredPx => self.five_hundred_px.requests_per_hour_max,
-            Platform::Fediverse => None,
-        }
-    }
-}
-
-/// Between two looks on a platform whose section does not say.
-const POLL_INTERVAL_SECONDS: u64 = 3_600;
 
 /// One section for each way in which money moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,14 +114,7 @@ impl Config {
         let federation = Federation::read(reader);
         let money = Money::read(reader);
         let settlement = Settlement::read(reader);
-        let twitter = Twitter::read(reader);
-        let instagram = Instagram::read(reader);
-        let vimeo = Vimeo::read(reader);
-        let soundcloud = SoundCloud::read(reader);
-        let appnet = AppNet::read(reader);
-        let github = GitHub::read(reader);
-        let flickr = Flickr::read(reader);
-        let five_hundred_px = FiveHundredPx::read(reader);
+        let bridge = Bridges::read(reader);
         let sandbox_rail = SandboxRail::read(reader);
         let log = Log::read(reader);
         let jobs = Jobs::read(reader);
@@ -198,16 +126,7 @@ impl Config {
             federation: federation?,
             money: money?,
             settlement: settlement?,
-            bridge: Bridges {
-                twitter: twitter?,
-                instagram: instagram?,
-                vimeo: vimeo?,
-                soundcloud: soundcloud?,
-                appnet: appnet?,
-                github: github?,
-                flickr: flickr?,
-                five_hundred_px: five_hundred_px?,
-            },
+            bridge: bridge?,
             rail: Rails { sandbox: sandbox_rail? },
             log: log?,
             jobs: jobs?,
@@ -224,14 +143,7 @@ impl Config {
             self.federation.shown(),
             self.money.shown(),
             self.settlement.shown(),
-            self.bridge.twitter.shown(),
-            self.bridge.instagram.shown(),
-            self.bridge.vimeo.shown(),
-            self.bridge.soundcloud.shown(),
-            self.bridge.appnet.shown(),
-            self.bridge.github.shown(),
-            self.bridge.flickr.shown(),
-            self.bridge.five_hundred_px.shown(),
+            self.bridge.shown(),
             self.rail.sandbox.shown(),
             self.log.shown(),
             self.jobs.shown(),

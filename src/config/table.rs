@@ -272,6 +272,18 @@ settings! {
         requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
     }
 
+    /// The bridge to the fediverse: favourites given on Mastodon and its kin count as likes. It needs no key of yours: it
+    /// introduces itself to each server (docs/bridges/fediverse.md).
+    "bridge.fediverse" => Fediverse {
+        /// Whether the bridge runs. Likes that other servers send by themselves come all the same.
+        enabled: bool = true;
+        /// The time between two looks at a patron's favourites, in seconds.
+        poll_interval_seconds: u64 = 900, within 1..=86400;
+        /// The most requests that polling may bring an hour to, look-ups included. Not set: nine tenths of what the
+        /// platform says that it allows.
+        requests_per_hour_max: Option<u64> = unset(1000), within 1..=1000000;
+    }
+
     /// The sandbox rail: a bank on this machine, for trying things out. Without an address there is no rail.
     "rail.sandbox" => SandboxRail {
         /// Where the sandbox bank is.

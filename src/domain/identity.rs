@@ -6,62 +6,45 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Where an account or a post lives. `Fediverse` is the ninth door: native ActivityPub actors and objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Platform {
-    Twitter,
-    Instagram,
-    Vimeo,
-    SoundCloud,
-    AppNet,
-    GitHub,
-    Flickr,
-    FiveHundredPx,
-    Fediverse,
+macro_rules! platforms {
+    ($($name:ident, $slug:literal, $label:literal;)*) => {
+        /// Where an account or a post lives. `Fediverse` is the ninth door: native ActivityPub actors and objects.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Platform {
+            $($name,)*
+        }
+
+        impl Platform {
+            pub const ALL: [Platform; [$($slug),*].len()] = [$(Platform::$name),*];
+
+            /// The name used in ids, handles, configuration and addresses.
+            pub const fn slug(self) -> &'static str {
+                match self {
+                    $(Platform::$name => $slug,)*
+                }
+            }
+
+            /// The name that people read.
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $(Platform::$name => $label,)*
+                }
+            }
+        }
+    };
 }
 
-impl Platform {
-    pub const ALL: [Platform; 9] = [
-        Platform::Twitter,
-        Platform::Instagram,
-        Platform::Vimeo,
-        Platform::SoundCloud,
-        Platform::AppNet,
-        Platform::GitHub,
-        Platform::Flickr,
-        Platform::FiveHundredPx,
-        Platform::Fediverse,
-    ];
-
-    /// The name used in ids, handles, configuration and addresses.
-    pub const fn slug(self) -> &'static str {
-        match self {
-            Platform::Twitter => "twitter",
-            Platform::Instagram => "instagram",
-            Platform::Vimeo => "vimeo",
-            Platform::SoundCloud => "soundcloud",
-            Platform::AppNet => "appnet",
-            Platform::GitHub => "github",
-            Platform::Flickr => "flickr",
-            Platform::FiveHundredPx => "500px",
-            Platform::Fediverse => "fediverse",
-        }
-    }
-
-    /// The name that people read.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Platform::Twitter => "Twitter",
-            Platform::Instagram => "Instagram",
-            Platform::Vimeo => "Vimeo",
-            Platform::SoundCloud => "SoundCloud",
-            Platform::AppNet => "App.net",
-            Platform::GitHub => "GitHub",
-            Platform::Flickr => "Flickr",
-            Platform::FiveHundredPx => "500px",
-            Platform::Fediverse => "Fediverse",
-        }
-    }
+// One line for each platform. The fediverse stays last: where any host may be meant, it is asked after all others.
+platforms! {
+    Twitter, "twitter", "Twitter";
+    Instagram, "instagram", "Instagram";
+    Vimeo, "vimeo", "Vimeo";
+    SoundCloud, "soundcloud", "SoundCloud";
+    AppNet, "appnet", "App.net";
+    GitHub, "github", "GitHub";
+    Flickr, "flickr", "Flickr";
+    FiveHundredPx, "500px", "500px";
+    Fediverse, "fediverse", "Fediverse";
 }
 
 impl fmt::Display for Platform {
@@ -84,7 +67,9 @@ impl FromStr for Platform {
 /// Why a text does not name an account or a post.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    #[error("`{0}` is not a platform; known are twitter, instagram, vimeo, soundcloud, appnet, github, flickr, 500px")]
+    #[error(
+        "`{0}` is not a platform; known are twitter, instagram, vimeo, soundcloud, appnet, github, flickr, 500px, fediverse"
+    )]
     UnknownPlatform(String),
     #[error("an id must have 1 to 1,000 characters and no control characters")]
     BadId,

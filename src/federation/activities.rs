@@ -169,3 +169,34 @@ pub fn announce(
     });
     sign(document, key, now)
 }
+
+/// The instance offers a document to a peer.
+pub fn offer(
+    id: &str,
+    actor: &str,
+    to: &str,
+    object: &Value,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<Value, ProofError> {
+    let document = json!({
+        "@context": context(),
+        "id": id,
+        "type": "Offer",
+        "actor": actor,
+        "to": to,
+        "object": object,
+    });
+    sign(document, key, now)
+}
+
+/// An account whose likes count at `home`. A peer believes it only when it has seen the backlink itself.
+pub fn like_source(home: &str, account: &str, backlink: &str) -> Value {
+    json!({
+        "type": "flattr:LikeSource",
+        "id": backlink,
+        "attributedTo": home,
+        "account": account,
+        "backlink": backlink,
+    })
+}

@@ -2,8 +2,12 @@
 
 use async_trait::async_trait;
 
+use std::sync::Arc;
+
 use super::client::{ClientError, GuardedClient};
-use crate::bridges::http::{Http, HttpFailure, HttpReply, HttpRequest, Method};
+use super::node::LocalKeys;
+use crate::bridges::http::{Header, Http, HttpFailure, HttpReply, HttpRequest, Method};
+use crate::clock::wall_time;
 
 #[async_trait]
 impl Http for GuardedClient {
@@ -26,6 +30,29 @@ impl Http for GuardedClient {
             }
             Err(error) => Err(failure(&error)),
         }
+    }
+}
+
+/// The guarded client in the name of this instance: what it fetches is signed by the instance actor, since many servers
+/// of the fediverse show their documents only to who says who they are.
+pub struct SignedClient {
+    pub client: GuardedClient,
+    pub keys: Arc<LocalKeys>,
+}
+
+#[async_trait]
+impl Http for SignedClient {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpFailure> {
+        if request.method != Method::Get {
+            return self.client.send(request).await;
+        }
+        // Checked first: a signature is not made for an address that we would not ask.
+        self.client.check(&request.url).map_err(|error| failure(&error))?;
+        let signed = self.keys.request.sign_get(&request.url, wall_time());
+        let signed = signed.map_err(|error| HttpFailure::NotAllowed(error.to_string()))?;
+        let mut request = request.clone();
+        request.headers.extend(signed.into_iter().map(|(name, value)| Header::new(name, value)));
+        self.client.send(&request).await
     }
 }
 

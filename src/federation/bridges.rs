@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::bridge_http::SignedClient;
 use super::client::GuardedClient;
+use super::fediverse_apps::StoredApps;
 use crate::bridges::http::Http;
 use crate::bridges::{
-    Bridge, Meter, Registry, Secret, appnet, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo,
+    Bridge, Meter, Registry, Secret, appnet, fediverse, five_hundred_px, flickr, github, instagram, soundcloud,
+    twitter, vimeo,
 };
 use crate::config::{self, AppNetDialect, Bridges, HttpUrl, InstagramApi, TwitterApi};
 use crate::domain::identity::Platform;
@@ -26,10 +29,20 @@ impl Around {
     }
 }
 
+/// What the fediverse needs besides: there this instance is somebody itself.
+pub struct Own {
+    pub signed: SignedClient,
+    pub apps: StoredApps,
+    /// The name that servers show to the people whom they ask.
+    pub name: String,
+    /// Servers on loopback too.
+    pub allows_local: bool,
+}
+
 /// The bridges that are switched on.
 ///
 /// - `base_url`: of this instance, so that a platform knows whom to write to.
-pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str) -> Registry {
+pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str, own: Own) -> Registry {
     let client: Arc<dyn Http> = Arc::new(client.clone());
     let meters = Platform::ALL.map(|platform| (platform, Arc::new(Meter::new(Arc::clone(&client)))));
     let around = Around { meters: meters.into(), user_agent: format!("fedflattr ({base_url})") };
@@ -42,6 +55,7 @@ pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str) -> Reg
         github(&config.github, &around),
         flickr(&config.flickr, &around),
         five_hundred_px(&config.five_hundred_px, &around),
+        fediverse(&config.fediverse, &around, base_url, own),
     ];
     let registry = all.into_iter().flatten().fold(Registry::default(), Registry::with);
     around.meters.into_iter().fold(registry, |registry, (platform, meter)| registry.metered(platform, meter))
@@ -175,4 +189,16 @@ fn five_hundred_px(config: &config::FiveHundredPx, around: &Around) -> Option<Ar
     config
         .enabled
         .then(|| Arc::new(five_hundred_px::FiveHundredPx::new(settings, around.http(Platform::FiveHundredPx))) as _)
+}
+
+fn fediverse(config: &config::Fediverse, around: &Around, base_url: &str, own: Own) -> Option<Arc<dyn Bridge>> {
+    let settings = fediverse::Config {
+        user_agent: around.user_agent.clone(),
+        client_name: own.name,
+        website: base_url.to_owned(),
+        allows_local: own.allows_local,
+    };
+    let (documents, apps) = (Arc::new(own.signed), Arc::new(own.apps));
+    let bridge = || fediverse::Fediverse::new(settings, around.http(Platform::Fediverse), documents, apps);
+    config.enabled.then(|| Arc::new(bridge()) as _)
 }

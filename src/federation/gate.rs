@@ -15,7 +15,7 @@ use actix_web::web::Bytes;
 use serde_json::Value;
 
 use self::form::Activity;
-use super::inbox::about;
+use super::inbox::{Envelope, about};
 use super::library::{self, Federation, LibraryError};
 use super::node::Node;
 use super::signature::SignatureError;
@@ -24,9 +24,10 @@ use crate::domain::proof;
 use crate::domain::settlement::host_of;
 use crate::storage::Tx;
 use crate::storage::inbox::{About, Received, Stored, revive};
+use crate::storage::like_sources;
 use crate::storage::people::Actor;
 
-pub use form::parse;
+pub use form::{parse, read as read_activity};
 pub use memory::Memory;
 pub use signer::{ProofRefusal, check_signature, has_valid_proof, verify_signer};
 
@@ -104,16 +105,21 @@ pub async fn receive(federation: &Federation, request: HttpRequest, body: Bytes)
     if message::claims_a_channel(&activity.document) {
         signer = signer::verify_proof(&fetches, signer, &activity.document).await?;
     }
+    let about = about(&activity.document);
+    let envelope = match about {
+        About::Likes => envelope_for(node, &request, &signer.uri).await?,
+        _ => None,
+    };
     let received = Received {
         activity_uri: activity.id,
         digest: proof::digest(&activity.document),
         signer_uri: signer.uri.clone(),
         body: String::from_utf8(body.to_vec()).map_err(|error| GateError::Malformed(error.to_string()))?,
         received_at: node.now(),
-        about: about(&activity.document),
+        about,
     };
     let repeated = received.clone();
-    match library::verify_and_store(&fetches, request, body, received).await {
+    match library::verify_and_store(&fetches, request, body, received, envelope).await {
         Ok(Stored::New) => Ok(Accepted::Stored),
         Ok(Stored::Repeat) => {
             // It is proved, and was set aside when it came before: perhaps it came at a bad time.
@@ -128,6 +134,13 @@ pub async fn receive(federation: &Federation, request: HttpRequest, body: Bytes)
         Err(LibraryError::Storage(error)) => Err(GateError::Storage(error)),
         Err(error) => Err(GateError::Library(error.to_string())),
     }
+}
+
+/// How a like was sent, when it counts at another instance, which will verify it again.
+async fn envelope_for(node: &Node, request: &HttpRequest, actor: &str) -> Result<Option<String>, GateError> {
+    let actor = actor.to_owned();
+    let is_forwarded = node.db.read(move |tx| like_sources::is_announced(tx, &actor)).await?;
+    Ok(is_forwarded.then(|| Envelope::of(request).to_text()))
 }
 
 /// Other bytes under a known id. With a valid proof on both it is evidence; otherwise the first body wins, silently.

@@ -4,6 +4,8 @@
 //! the end of the row are one transaction. What cannot be processed is quarantined with its reason, never retried in a
 //! loop; what only came too early waits.
 
+mod sources;
+
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,6 +28,8 @@ use crate::storage::inbox::{About, InboxRow};
 use crate::storage::likes::{self, ReceivedLike};
 use crate::storage::people::{Actor, ActorKind};
 use crate::storage::{self, Tx, flow_error, identities, inbox, outbox, people, settlement};
+
+pub use sources::{Envelope, observation};
 
 /// Attempts after which a row that keeps failing is set aside for the operator.
 const ATTEMPTS_MAX: i64 = 12;
@@ -134,11 +138,15 @@ async fn try_process(federation: &Federation, row: InboxRow) -> Result<String, P
         return process_message(federation, row.id, heard_at, document, &signer, is_proved).await;
     }
     match kind.as_str() {
+        "Offer" if sources::is_observation(&document) => {
+            let received_at = Timestamp::from_micros(row.received_at);
+            sources::process_observation(federation, row.id, received_at, &document, &signer, is_proved).await
+        }
         "Announce" => process_announce(federation, row.id, &document, &signer, is_proved).await,
         "Follow" | "Like" | "Undo" => {
             let (received_at, host) = (Timestamp::from_micros(row.received_at), node.instance.clone());
             let now = node.now();
-            let activity = Activity { document, signer, is_proved, received_at, now };
+            let activity = Activity { row: row.id, document, signer, is_proved, received_at, now };
             node.write(move |tx| {
                 let outcome = activity.apply(tx, &host)?;
                 end(tx, row.id, &outcome)?;
@@ -171,6 +179,7 @@ pub(super) fn about(document: &Value) -> About {
     }
     match document.get("type").and_then(Value::as_str) {
         Some("Like" | "Undo") => About::Likes,
+        Some("Offer") if sources::is_observation(document) => About::Likes,
         _ => About::Other,
     }
 }
@@ -286,6 +295,10 @@ async fn process_announce(
             node.write(move |tx| queue_claim_check(tx, &check, now)).await?;
             "a claim was announced: its proof will be checked".to_owned()
         }
+        "flattr:LikeSource" => {
+            let (account, backlink) = (text("account"), text("backlink"));
+            sources::note_announced(node, signer, is_proved, &text("attributedTo"), account, backlink).await?
+        }
         "flattr:MonthCommitment" => "a commitment was announced".to_owned(),
         other => format!("Announce of {other}: nothing to do"),
     };
@@ -296,6 +309,7 @@ async fn process_announce(
 
 /// A social activity that passed the gate.
 struct Activity {
+    row: i64,
     document: Value,
     signer: Actor,
     is_proved: bool,
@@ -339,6 +353,9 @@ impl Activity {
             && identities::identity(tx, owner)?.is_some_and(|owner| owner.is_refused)
         {
             return Ok("a like for somebody who does not want to be bridged: not kept".to_owned());
+        }
+        if let Some(outcome) = self.by_source(tx, id, object)? {
+            return Ok(outcome);
         }
         let pseudonym = self.pseudonym(tx, &self.document)?;
         let home = self.home(tx)?;
@@ -429,6 +446,11 @@ impl Activity {
             }
             inbox::end_follow(tx, follow.followee_id, &self.signer.uri)?;
             return Ok(format!("{} follows no more", self.signer.uri));
+        }
+        if matches!(object.get("type").and_then(Value::as_str), Some("Like") | None)
+            && let Some(outcome) = self.undo_by_source(tx, instance, &undone_uri, &object)?
+        {
+            return Ok(outcome);
         }
         // By id, or by what it says: whichever is known.
         let known = likes::received_like(tx, &self.signer.uri, &undone_uri)?;

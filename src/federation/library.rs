@@ -139,13 +139,15 @@ impl Activity for AnyActivity {
 /// Stores the raw bytes, once the library has verified them too.
 struct StoreRaw<'a> {
     received: Received,
+    envelope: Option<String>,
     stored: &'a mut Option<Stored>,
 }
 
 impl ReceiveActivityHook<AnyActivity, LibraryActor, Node> for StoreRaw<'_> {
     async fn hook(self, _: &AnyActivity, _: &LibraryActor, data: &Data<Node>) -> Result<(), LibraryError> {
-        let received = self.received;
-        *self.stored = Some(data.write(move |tx| storage::inbox::store(tx, &received)).await?);
+        let (received, envelope) = (self.received, self.envelope);
+        let store = move |tx: &mut storage::Tx| storage::inbox::store_with_envelope(tx, &received, envelope.as_deref());
+        *self.stored = Some(data.write(store).await?);
         Ok(())
     }
 }
@@ -156,9 +158,10 @@ pub async fn verify_and_store(
     request: HttpRequest,
     body: Bytes,
     received: Received,
+    envelope: Option<String>,
 ) -> Result<Stored, LibraryError> {
     let mut stored = None;
-    let hook = StoreRaw { received, stored: &mut stored };
+    let hook = StoreRaw { received, envelope, stored: &mut stored };
     receive_activity_with_hook::<AnyActivity, LibraryActor, Node>(request, body, hook, fetches).await?;
     Ok(stored.expect("the library calls the hook before it answers"))
 }

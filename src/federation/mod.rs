@@ -15,6 +15,7 @@ mod claims;
 pub mod client;
 pub mod delivery;
 pub mod documents;
+mod fediverse_apps;
 pub mod gate;
 pub mod inbox;
 pub mod keys;

@@ -12,7 +12,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use url::Url;
 
+use super::bridge_http::SignedClient;
+use super::bridges::Own;
 use super::client::{ClientError, Guard, GuardedClient};
+use super::fediverse_apps::StoredApps;
 use super::gate::Memory;
 use super::keys::{KeyError, RsaKeyPair, RsaPublicKey, generate_seed};
 use super::signature::RequestSigner;
@@ -99,7 +102,7 @@ pub struct Parts {
     pub is_rail_read: AtomicBool,
     pub bridges: Registry,
     /// Opens what people's platforms gave us in confidence.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// Held while a credential is renewed.
     pub renewals: tokio::sync::Mutex<()>,
     /// Connections whose likes are being read at this moment.
@@ -145,19 +148,25 @@ impl Node {
             None => None,
             Some(url) => Some(Arc::new(SandboxRail::new(url.as_str(), &config.rail.sandbox.account)?)),
         };
-        let bridges = super::bridges::registry(&config.bridge, &client, &instance.base_url);
+        let (keys, vault) = (Arc::new(keys), Arc::new(Vault::open(&config.server.data_dir)?));
+        let own = Own {
+            signed: SignedClient { client: client.clone(), keys: Arc::clone(&keys) },
+            apps: StoredApps { db: db.clone(), vault: Arc::clone(&vault), clock: clock.clone() },
+            name: format!("{} (fedflattr)", config.instance.name),
+            allows_local: !config.federation.allow_private_addresses.is_empty(),
+        };
+        let bridges = super::bridges::registry(&config.bridge, &client, &instance.base_url, own);
         for (platform, health) in db.read(bridge_health::all).await? {
             if let Some(meter) = bridges.meter(platform) {
                 meter.set_paused(health.is_paused());
             }
         }
-        let vault = Vault::open(&config.server.data_dir)?;
         Ok(Node(Arc::new(Parts {
             instance,
             db,
             clock,
             actor,
-            keys: Arc::new(keys),
+            keys,
             client,
             rail,
             rail_pause: Pause::default(),

@@ -9,17 +9,21 @@ use serde_json::Value;
 
 use super::activities::{self, SaidLike};
 use super::claims::{self, SaidClaim};
+use super::inbox::observation;
 use super::node::{LocalKeys, Node, StartError};
 use super::{documents, post_document};
 use crate::domain::id::{ActorId, FlattrId, IdentityId, ObjectId};
+use crate::domain::identity::Platform;
 use crate::domain::proof::ProofError;
 use crate::domain::settlement::host_of;
 use crate::domain::time::{Month, Timestamp};
 use crate::flows::claim::claim_url;
+use crate::flows::like_source::{self, Counts};
+use crate::flows::prove_account::proof_url;
 use crate::storage::outbox::{self, Event, NewDelivery};
 use crate::storage::people::Actor;
 use crate::storage::settlement::Peer;
-use crate::storage::{self, Tx, flow_error, identities, inbox, likes, months, people, settlement};
+use crate::storage::{self, Tx, flow_error, identities, inbox, like_sources, likes, months, people, settlement};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ExpandError {
@@ -132,6 +136,8 @@ fn say(
         "message" => say_message(tx, node, &event.subject, now),
         "commitment" => say_commitment(tx, node, &event.subject, now),
         "claim" => say_claim(tx, node, event, now),
+        "like_source" => say_like_source(tx, node, event, now),
+        "observation" => say_observation(tx, node, event, now),
         "like" | "undo_like" => say_like(tx, node, event, speaker, keys, now),
         "create" | "update" | "delete" => say_post(tx, node, event, speaker, keys, now),
         "update_actor" => say_actor(tx, event, speaker, keys, now),
@@ -217,6 +223,37 @@ fn say_claim(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<
     Ok(())
 }
 
+/// An account that a patron has proved: its likes count here, whichever peer they reach.
+fn say_like_source(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<(), ExpandError> {
+    // The patron may have ended it since.
+    let Some(proof) = storage::claims::proof_by_token(tx, &event.subject)? else { return Ok(()) };
+    let (home, backlink) = (node.instance.uri(), proof_url(&node.instance, &proof.token));
+    let document = activities::like_source(&home, &proof.account, &backlink);
+    for peer in peers_to_tell(tx)? {
+        let id = format!("{backlink}/announce/{}/{}", peer.id, event.id);
+        let activity = activities::announce(&id, &home, &peer.uri, &document, &node.keys.document, now)?;
+        send(tx, node.actor.id, &activity, "social", &backlink, &[peer.inbox], now)?;
+    }
+    Ok(())
+}
+
+/// A like that counts at a peer is told there as it came, or its Undo is.
+fn say_observation(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<(), ExpandError> {
+    let missing = || ExpandError::BadEvent(event.subject.clone());
+    let row = inbox::row(tx, number(&event.subject)?)?.ok_or_else(missing)?;
+    let envelope = like_sources::envelope(tx, row.id)?.ok_or_else(missing)?;
+    let Counts::At { home_uri } = like_source::counts(tx, &row.signer_uri)? else { return Ok(()) };
+    let Some(peer) = settlement::peer_by_uri(tx, &home_uri)?.filter(|peer| peer.state == "added") else {
+        return Ok(());
+    };
+    let witnessed_at = Timestamp::from_micros(row.received_at);
+    let object = observation(&node.instance, &row.body, &envelope, witnessed_at).ok_or_else(missing)?;
+    let uri = node.instance.uri();
+    let id = format!("{uri}/observations/{}", event.id);
+    let activity = activities::offer(&id, &uri, &peer.uri, &object, &node.keys.document, now)?;
+    send(tx, node.actor.id, &activity, "social", &row.signer_uri, &[peer.inbox], now)
+}
+
 /// A flattr whose creator lives at a peer is made known there, so that both know the same likes before the statement.
 fn say_like(
     tx: &mut Tx,
@@ -235,7 +272,11 @@ fn say_like(
     };
     let Some(peer) = settlement::peer_by_uri(tx, &claim.home_uri)? else { return Ok(()) };
     let month = flattr.month()?;
-    let object_uri = node.instance.object_uri(&object.platform, &object.object);
+    // A native post is named by its own URI; of all others there is a proxy of ours.
+    let object_uri = match object.object_ref()?.platform() {
+        Platform::Fediverse => object.object.clone(),
+        _ => node.instance.object_uri(&object.platform, &object.object),
+    };
     let (actor, actor_id, pseudonym) = match speaker {
         Some(actor) => (actor.uri.clone(), actor.id, String::new()),
         None => {

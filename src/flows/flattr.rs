@@ -5,6 +5,7 @@
 
 use crate::domain::flattr::{self, Circumstances, Event, Source, Standing, first_standing};
 use crate::domain::id::{FlattrId, ObjectId, PatronId};
+use crate::domain::identity::Platform;
 use crate::domain::time::{Month, Timestamp};
 use crate::storage::likes::{self, NewFlattr};
 use crate::storage::people::Patron;
@@ -109,7 +110,8 @@ fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, F
     if let Some(id) = likes::make_flattr(tx, &new)? {
         if standing == Standing::Counting {
             outbox::push_event(tx, "like", &id.to_string(), like.received_at)?;
-            if object.owner_id.is_none() {
+            // Whose a native post is, its own server says: see `jobs::bridges`.
+            if object.owner_id.is_none() && object.platform != Platform::Fediverse.slug() {
                 posts::queue_check(tx, &object, Reason::Author, like.received_at)?;
             }
         }

@@ -19,6 +19,7 @@ pub mod flattr;
 pub mod fund;
 pub mod hear;
 pub mod import;
+pub mod like_source;
 pub mod notice;
 pub mod pay_out;
 pub mod payee;

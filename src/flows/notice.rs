@@ -1,18 +1,20 @@
 //! Noticing: what a platform says of an account or a post becomes an identity, an object and a bridged actor here.
 //!
 //! Owns the rule that the stable id decides: a rename changes the handle of the same actor, and followers are told. What a
-//! post says of its author is the name alone; it never overwrites what the author's own profile said.
+//! post says of its author is the name alone; it never overwrites what the author's own profile said. Who is an actor of
+//! the fediverse already gets no second one here, and what the server of a post has said of it is not overwritten by who
+//! only knows of it.
 
 use std::time::Duration;
 
 use crate::domain::id::{ActorId, IdentityId, ObjectId};
-use crate::domain::identity::{ExternalId, ObjectRef};
-use crate::domain::time::Timestamp;
+use crate::domain::identity::{ExternalId, ObjectRef, Platform};
+use crate::domain::time::{Month, Timestamp};
 use crate::flows::{Instance, feed, register};
 use crate::storage::identities::{Identity, Object, SeenIdentity, SeenObject};
 use crate::storage::people::ActorKind;
 use crate::storage::posts::{self, ProfileDetails};
-use crate::storage::{self, Tx, identities, inbox, outbox, people};
+use crate::storage::{self, Tx, fediverse, identities, inbox, outbox, people};
 
 /// How often it is noted that an account still bears its name.
 const SEEN_EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -96,6 +98,9 @@ fn save(
 ) -> Result<(Identity, bool), storage::Error> {
     let before = identities::identity_by_external_id(tx, &seen.external_id)?;
     let mut identity = identities::save_identity(tx, seen, now)?;
+    if seen.external_id.platform() == Platform::Fediverse {
+        return Ok((identity, false));
+    }
     let is_changed = before.is_some_and(|before| {
         let shown = |it: &Identity| {
             (it.handle.clone(), it.display_name.clone(), it.avatar_url.clone(), it.bio.clone(), it.profile_url.clone())
@@ -130,6 +135,12 @@ fn save(
 /// The author of a post, of whom the post says the name alone.
 fn author(tx: &mut Tx, instance: &Instance, seen: &SeenIdentity, now: Timestamp) -> Result<Identity, storage::Error> {
     let known = identities::identity_by_external_id(tx, &seen.external_id)?;
+    // Of the fediverse only the author's own document says who they are.
+    if seen.external_id.platform() == Platform::Fediverse
+        && let Some(known) = known
+    {
+        return Ok(known);
+    }
     let Some(known) = known.filter(|known| known.actor_id.is_some()) else {
         return identity(tx, instance, seen, now);
     };
@@ -149,11 +160,30 @@ fn author(tx: &mut Tx, instance: &Instance, seen: &SeenIdentity, now: Timestamp)
 /// Stores what a platform says of a post. What was held for a post without an author is handed on soon after its author
 /// has become known: see [`crate::flows::claim::resolve`].
 pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -> Result<Object, storage::Error> {
+    if seen.object.platform() == Platform::Fediverse
+        && let Some(known) = known_native(tx, instance, seen)?
+    {
+        return Ok(known);
+    }
     let (object, is_new) = listed_post(tx, instance, seen, now)?;
     if let Some(owner) = object.owner().filter(|_| is_new) {
         feed::noticed(tx, &object, owner, now)?;
     }
     Ok(object)
+}
+
+/// A native post that is known better than a listing of likes can say.
+fn known_native(tx: &mut Tx, instance: &Instance, seen: &SeenPost) -> Result<Option<Object>, storage::Error> {
+    // A like of our own proxy is a like of what it stands for.
+    if let Some(own) = instance.parse_object_uri(seen.object.object())
+        && let Some(known) = identities::object_by_ref(tx, &own)?
+    {
+        return Ok(Some(known));
+    }
+    if seen.owner.is_some() {
+        return Ok(None);
+    }
+    Ok(identities::object_by_ref(tx, &seen.object)?.filter(|known| known.owner_id.is_some()))
 }
 
 /// As [`post`], of a post out of its author's own listing, which says more than that it is there. Says whether it is new.
@@ -214,7 +244,8 @@ pub fn posts(
     let mut ids = vec![None; seen.len()];
     let (mut places, mut plain) = (Vec::new(), Vec::new());
     for (place, seen) in seen.iter().enumerate() {
-        if seen.owner.is_some() {
+        // A post of the fediverse may be one of ours under another name, or known better.
+        if seen.owner.is_some() || seen.object.platform() == Platform::Fediverse {
             ids[place] = Some(post(tx, instance, seen, now)?.id);
             continue;
         }
@@ -231,6 +262,24 @@ pub fn posts(
         ids[place] = Some(id);
     }
     Ok(ids.into_iter().map(|id| id.expect("each was saved, by itself or with the others")).collect())
+}
+
+/// Stores what the server of a post says of it, whose author was not known: likes of it may now be made known.
+///
+/// - `open_since`: the oldest month that still takes likes.
+pub fn author_of(
+    tx: &mut Tx,
+    instance: &Instance,
+    seen: &SeenPost,
+    open_since: Month,
+    now: Timestamp,
+) -> Result<Object, storage::Error> {
+    let object = post(tx, instance, seen, now)?;
+    fediverse::end_look(tx, object.id)?;
+    for flattr in fediverse::counting_for(tx, object.id, open_since)? {
+        outbox::push_event(tx, "like", &flattr.to_string(), now)?;
+    }
+    Ok(object)
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 //! without one. What was flattred before stays with whom it was. Then [`connect`](super::connect) applies what is read.
 
 use crate::domain::id::PatronId;
-use crate::domain::identity::ExternalId;
+use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::flows::Instance;
 use crate::storage::claims::{self, ConnectionProof};
 use crate::storage::connections::{self, Connection};
 use crate::storage::grants::{self, Purpose};
-use crate::storage::{self, Tx, flow_error};
+use crate::storage::{self, Tx, flow_error, outbox};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
@@ -84,6 +84,10 @@ pub fn look(
     }
     let connection = connections::connect(tx, proof.patron_id, &account, &proof.handle, now)?;
     claims::set_proof_state(tx, proof.id, "proved", Some(now))?;
+    if account.platform() == Platform::Fediverse {
+        // Its likes may arrive at peers, who then know where they count.
+        outbox::push_event(tx, "like_source", token, now)?;
+    }
     connection.map(Standing::Connected).ok_or(ProveError::Taken(account))
 }
 

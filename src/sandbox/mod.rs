@@ -5,14 +5,15 @@
 //! listens on loopback only, since its tokens are no secrets.
 //!
 //! Each platform is a [`Simulated`]: from a request and the [`model::World`] to a reply, below a path prefix
-//! (`/github`); sockets, faults and the log of requests are here. The control plane is below `/_sim`, see [`control`];
-//! what people look at is [`pages`].
+//! (`/github`; none for [`fediverse`]); sockets, faults and the log of requests are here. The control plane is below
+//! `/_sim`, see [`control`]; what people look at is [`pages`].
 //! An instance that serves people never starts it. Source: docs/bridges/README.md, "The sandbox".
 
 pub mod appnet;
 pub mod bank;
 pub mod control;
 pub mod fault;
+pub mod fediverse;
 pub mod five_hundred_px;
 pub mod flickr;
 pub mod github;
@@ -82,6 +83,7 @@ const SIMULATED: &[&dyn Simulated] = &[
     &github::GitHub,
     &flickr::Flickr,
     &five_hundred_px::FiveHundredPx,
+    &fediverse::Fediverse,
 ];
 
 pub fn simulated(platform: Platform) -> Option<&'static dyn Simulated> {
@@ -109,9 +111,12 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// The address that a connector takes as its base URL.
+    /// The address that a connector takes as its base URL. Of the fediverse, the whole host is one server.
     pub fn base_url(&self, platform: Platform) -> String {
-        format!("http://{}/{}", self.addr, platform.slug())
+        match platform {
+            Platform::Fediverse => format!("http://{}", self.addr),
+            _ => format!("http://{}/{}", self.addr, platform.slug()),
+        }
     }
 
     /// The state, for whoever runs in the same process; others use the control plane.
@@ -197,7 +202,9 @@ fn answer_as_platform(world: &mut World, request: &Request) -> (Reply, Effect) {
         return (Reply::json(404, &serde_json::json!({ "error": "no platform has this path" })), Effect::None);
     };
     let platform = simulated.platform();
-    let request = Request { path: below.to_owned(), base: format!("{}/{platform}", request.base), ..request.clone() };
+    let prefix = &request.path[..request.path.len() - below.len()];
+    let base = format!("{}{prefix}", request.base);
+    let request = Request { path: below.to_owned(), base, ..request.clone() };
     let effect = world.faults.take(platform, &request.path, &request.query_text);
     let reply = match &effect {
         // A limit is refused before the platform does anything, so a PUT under it changes nothing.
@@ -230,8 +237,11 @@ fn to_itself(request: &Request) -> Reply {
     reply
 }
 
-/// `/github/users/mira` is `/users/mira` on GitHub.
+/// `/github/users/mira` is `/users/mira` on GitHub. A server of the fediverse is a whole host: its paths have no prefix.
 fn simulated_at(path: &str) -> Option<(&'static dyn Simulated, &str)> {
+    if fediverse::has(path) {
+        return Some((&fediverse::Fediverse, path));
+    }
     let below = path.strip_prefix('/')?;
     let (slug, _) = below.split_once('/')?;
     Some((simulated(slug.parse().ok()?)?, &below[slug.len()..]))

@@ -99,6 +99,19 @@ pub fn store(tx: &mut Tx, received: &Received) -> Result<Stored> {
     Ok(if digest == received.digest { Stored::Repeat } else { Stored::Differs { first_body } })
 }
 
+/// As [`store`], and keeps how a new one was sent, for an activity whose signature another instance will have to verify.
+pub fn store_with_envelope(tx: &mut Tx, received: &Received, envelope: Option<&str>) -> Result<Stored> {
+    let stored = store(tx, received)?;
+    if let (Stored::New, Some(envelope)) = (&stored, envelope) {
+        let id: i64 = both!(tx, |db| inbox::table
+            .filter(inbox::activity_uri.eq(&received.activity_uri))
+            .select(inbox::id)
+            .first(db))?;
+        super::like_sources::save_envelope(tx, id, envelope)?;
+    }
+    Ok(stored)
+}
+
 /// The rows that wait to be processed, oldest first.
 pub fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<InboxRow>> {
     Ok(both!(tx, |db| inbox::table
@@ -211,6 +224,10 @@ pub fn body_of(tx: &mut Tx, activity_uri: &str) -> Result<Option<String>> {
         .select(inbox::body)
         .first(db)
         .optional())?)
+}
+
+pub fn row(tx: &mut Tx, id: i64) -> Result<Option<InboxRow>> {
+    Ok(both!(tx, |db| inbox::table.find(id).first(db).optional())?)
 }
 
 /// The newest rows, for the operator.

@@ -16,6 +16,7 @@ mod credentials;
 mod disputes;
 mod divide;
 mod docs;
+mod fediverse;
 mod feeds;
 mod followers;
 mod imports;

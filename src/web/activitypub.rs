@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::State;
 use super::error::WebError;
 use super::pages::{self, PageResult, Visit, redirect};
+use crate::domain::identity::Platform;
 use crate::federation::{documents, gate, post_document};
 use crate::storage::people::{Actor, ActorKind};
 use crate::storage::{self, identities, inbox, likes, outbox, people};
@@ -158,6 +159,10 @@ async fn get_object(state: State, request: HttpRequest, path: Path<(String, Stri
     let found = find_object(&state, &path.0, &path.1).await?;
     if !wants_json(&request) {
         return pages::bridged::object_page(Visit::of(&request).await?, found).await;
+    }
+    // A native post has its own server; there is no second document of it here.
+    if found.platform == Platform::Fediverse.slug() {
+        return Err(WebError::not_found().into());
     }
     let (instance, uri) = (state.instance.clone(), state.instance.object_uri(&found.platform, &found.object));
     let (shown, is_refused) = state

@@ -18,7 +18,7 @@ use crate::bridges::reference::ParsedRef;
 use crate::bridges::value::{
     Access, Credential, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Secret, Who,
 };
-use crate::bridges::wire::is_decimal_id;
+use crate::bridges::wire::{is_decimal_id, next_link};
 use crate::domain::identity::{ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::GitHub;
@@ -339,42 +339,4 @@ fn checked_number(account: &str) -> Result<&str, Error> {
 fn checked_login(handle: &str) -> Result<String, Error> {
     let is_login = address::is_login(handle);
     if is_login { Ok(handle.to_owned()) } else { Err(Error::unsupported(format!("`{handle}` is not a login"))) }
-}
-
-/// The address of the next page in a `Link` header (RFC 8288).
-pub(super) fn next_link(header: &str) -> Option<&str> {
-    let mut rest = header;
-    while let Some(start) = rest.find('<') {
-        let target = &rest[start + 1..];
-        let (target, after) = target.split_once('>')?;
-        // Parameters run up to the next link; a comma inside quotes does not occur in GitHub's.
-        let end = after.find('<').unwrap_or(after.len());
-        let is_next = after[..end].split([';', ',']).any(|parameter| {
-            let parameter = parameter.trim();
-            parameter
-                .strip_prefix("rel=")
-                .is_some_and(|kinds| kinds.trim_matches('"').split_ascii_whitespace().any(|kind| kind == "next"))
-        });
-        if is_next {
-            return Some(target);
-        }
-        rest = &after[end..];
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_page_is_found_among_the_links() {
-        let check = |header: &str, expected: Option<&str>| assert_eq!(next_link(header), expected, "{header}");
-        check(r#"<https://a/?page=2>; rel="next", <https://a/?page=5>; rel="last""#, Some("https://a/?page=2"));
-        check(r#"<https://a/?page=4>; rel="prev", <https://a/?page=1>; rel="first""#, None);
-        check(r#"<https://a/?x=1,2;3>; title="next"; rel="prev next""#, Some("https://a/?x=1,2;3"));
-        check("<https://a/?page=2>; rel=next", Some("https://a/?page=2"));
-        check("<https://a/?page=2", None);
-        check("", None);
-    }
 }

@@ -3,7 +3,6 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::next_link;
 use super::{error, wire};
 use crate::bridges::decode::{
     Decoder, KindInfo, error_json, like_json, liker_json, list_json, post_json, profile_json, quota_json,
@@ -11,6 +10,7 @@ use crate::bridges::decode::{
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
 use crate::bridges::value::ActorKind;
+use crate::bridges::wire::next_link;
 use crate::domain::identity::Platform;
 
 pub const DECODER: Decoder = Decoder { platform: Platform::GitHub, kinds: KINDS, read: decode };

@@ -1,5 +1,7 @@
 //! The gate before a real socket: what is refused, what that costs us in fetches, and that nothing of it is stored.
 
+mod observed;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -99,7 +99,7 @@ pub async fn check_identity(node: &Node, id: &ExternalId) -> Result<Seen, LookUp
 }
 
 /// The profile of exactly this account. `None` when the platform says that there is none: it then shows nothing.
-async fn read_profile(node: &Node, id: &ExternalId) -> Result<Option<Profile>, LookUpError> {
+pub(super) async fn read_profile(node: &Node, id: &ExternalId) -> Result<Option<Profile>, LookUpError> {
     let mut read = look_up(node, id.platform(), &Who::Id(id.clone())).await;
     if read.as_ref().is_err_and(is_for_the_account_alone) {
         read = read_as_itself(node, id).await?.unwrap_or(read);

@@ -4,6 +4,7 @@
 //! connection that is broken holds up another. So each kind of work on each platform is a task of its own, and no round
 //! waits for all of them. What was read is handed to the flows as values.
 
+mod authors;
 mod checks;
 mod claim_sign_in;
 mod claims;
@@ -13,6 +14,7 @@ pub mod find;
 pub mod health;
 mod likes;
 mod posts;
+mod sources;
 pub mod try_out;
 mod when;
 
@@ -38,12 +40,14 @@ use crate::storage::posts::{FullForm, Medium};
 use crate::storage::{self, bridge_health, connections, feeds};
 use health::Allowance;
 
+pub use authors::look_for_authors;
 pub use checks::ask_due;
 pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
 pub use consent::{begin_opt_out, check_opt_out, read_consents};
 pub use likes::{Turn, TurnEnd, read_likes, read_now};
 pub use posts::{read_feeds, resolve_known};
+pub use sources::check_sources;
 
 /// Connections of one platform that are taken up in one round, and how many of them at the same time.
 const ROUND_MAX: i64 = 20;
@@ -70,6 +74,10 @@ enum Kind {
     PostChecks,
     /// What was held for posts whose authors have become known: nobody is asked.
     Resolved,
+    /// Whose native posts are: their own servers are asked.
+    Authors,
+    /// Accounts that peers announce as sources of likes.
+    Sources,
 }
 
 /// Does what is due, until the process ends.
@@ -138,6 +146,12 @@ async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobErro
         Kind::Resolved => {
             posts::resolve_platform(node, platform, now).await?;
         }
+        Kind::Authors => {
+            look_for_authors(node, now).await?;
+        }
+        Kind::Sources => {
+            check_sources(node, now).await?;
+        }
     }
     Ok(())
 }
@@ -146,7 +160,7 @@ async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobErro
 /// posts where the budget of polling is used up.
 async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobError> {
     let shared = node.clone();
-    let (healths, likes, looks, consents, checks, feeds, questions, resolved) = node
+    let (healths, likes, looks, consents, checks, feeds, questions, resolved, native) = node
         .db
         .read(move |tx| {
             let healths = bridge_health::all(tx)?;
@@ -163,7 +177,8 @@ async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobEr
             let feeds = feeds::due_by_platform(tx, now)?;
             let questions = checks::due_by_platform(tx, &shared, now)?;
             let resolved = storage::posts::resolved_by_platform(tx)?;
-            Ok::<_, storage::Error>((healths, likes, looks, consents, checks, feeds, questions, resolved))
+            let native = (authors::count_due(tx, now)?, storage::like_sources::count_due(tx, now)?);
+            Ok::<_, storage::Error>((healths, likes, looks, consents, checks, feeds, questions, resolved, native))
         })
         .await?;
     let mut work = Vec::new();
@@ -180,6 +195,12 @@ async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobEr
         }
         if health.is_paused() {
             continue;
+        }
+        if platform == Platform::Fediverse && node.bridges.get(platform).is_some() {
+            let kinds = [(Kind::Authors, native.0), (Kind::Sources, native.1)];
+            work.extend(
+                kinds.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| (Work { platform, kind }, count)),
+            );
         }
         let is_spent = health::budget(node, platform, &health, now).is_spent();
         let kinds = [

@@ -74,7 +74,7 @@ impl Doors {
     }
 
     /// A text that was not given out before.
-    fn fresh(&mut self, platform: Platform, kind: &str) -> String {
+    pub(in crate::sandbox) fn fresh(&mut self, platform: Platform, kind: &str) -> String {
         self.issued += 1;
         format!("{}-{kind}-{:04}", platform.slug(), self.issued)
     }

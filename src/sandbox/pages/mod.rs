@@ -128,9 +128,11 @@ fn index(world: &World, request: &Request) -> String {
             let people = world.users.iter().filter(|user| user.platform == platform).count();
             let posts = world.posts.iter().filter(|post| post.platform == platform).count();
             let likes = world.likes.iter().filter(|like| like.platform == platform).count();
+            // A server of the fediverse is a whole host.
+            let below = if platform == Platform::Fediverse { String::new() } else { format!("/{slug}") };
             format!(
                 "<tr><th scope=\"row\"><a href=\"/at/{slug}\">{}</a></th><td>{word}</td><td>{people}</td><td>{posts}</td>\
-                 <td>{likes}</td><td><code>{}/{slug}</code></td></tr>",
+                 <td>{likes}</td><td><code>{}{below}</code></td></tr>",
                 platform.label(),
                 escaped(&request.base)
             )

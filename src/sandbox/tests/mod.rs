@@ -4,6 +4,7 @@
 
 mod appnet;
 mod control;
+mod fediverse;
 mod five_hundred_px;
 mod flickr;
 mod github;

@@ -54,16 +54,22 @@ pub async fn account_page(visit: Visit, platform: &str, account: &str) -> PageRe
         return refused_page(&visit, visit.text.bridged_refused());
     }
     let uri = visit.state.instance.bridged_actor_uri(platform, account);
+    let named = platform.parse().ok().and_then(|platform| ExternalId::new(platform, account).ok());
     let found = visit
         .read(move |tx| {
             let Some(actor) = stored_people::actor_by_uri(tx, &uri)?.filter(|actor| actor.is_local()) else {
-                return Ok(None);
+                // Who is an actor of the fediverse already has none here.
+                let identity = match &named {
+                    Some(id) => identities::identity_by_external_id(tx, id)?,
+                    None => None,
+                };
+                return Ok(identity.filter(|identity| identity.actor_id.is_none()).map(|identity| (identity, None)));
             };
-            Ok(identities::identity_by_actor(tx, actor.id)?.map(|identity| (identity, actor)))
+            Ok(identities::identity_by_actor(tx, actor.id)?.map(|identity| (identity, Some(actor))))
         })
         .await?;
     let (identity, actor) = found.ok_or_else(PageError::not_found)?;
-    if actor.gone_at.is_some() {
+    if actor.as_ref().is_some_and(|actor| actor.gone_at.is_some()) {
         return Err(PageError::new(410, visit.text.account_gone()));
     }
     let id = identity.id;
@@ -95,7 +101,10 @@ pub async fn account_page(visit: Visit, platform: &str, account: &str) -> PageRe
     });
     let page = AccountPage {
         t: visit.page(format!("{} ({label})", identity.display_name)),
-        fediverse: t.handle_is(format!("@{}@{}", actor.username, visit.state.instance.host)),
+        fediverse: t.handle_is(match &actor {
+            Some(actor) => format!("@{}@{}", actor.username, visit.state.instance.host),
+            None => format!("@{}", identity.handle),
+        }),
         platform: label,
         profile: people::web_link(&identity.profile_url),
         claimed_by,

@@ -52,7 +52,15 @@ pub fn live_platforms(visit: &Visit, chosen: &str) -> Vec<PlatformOption> {
 
 /// Platforms that know this instance, so that people can sign in there.
 pub fn doors(visit: &Visit) -> Vec<PlatformOption> {
-    let open = visit.state.bridges.iter().filter(|bridge| bridge.sign_in().is_some());
+    doors_that(visit, false)
+}
+
+/// - `needs_handle`: whether those where the person's name says at which server.
+fn doors_that(visit: &Visit, needs_handle: bool) -> Vec<PlatformOption> {
+    let is_such = |bridge: &&std::sync::Arc<dyn bridges::Bridge>| {
+        bridge.sign_in().is_some_and(|door| door.needs_handle() == needs_handle)
+    };
+    let open = visit.state.bridges.iter().filter(is_such);
     open.map(|bridge| {
         let platform = bridge.platform();
         PlatformOption { slug: platform.slug(), label: platform.label(), is_chosen: false }
@@ -145,6 +153,8 @@ struct ConnectionsPage {
     platforms: Vec<PlatformOption>,
     /// Platforms at which people can sign in.
     doors: Vec<PlatformOption>,
+    /// Those of many servers, where the name says at which one.
+    named_doors: Vec<PlatformOption>,
     typed: String,
     error: Option<String>,
 }
@@ -218,6 +228,7 @@ async fn connections_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -
         waiting: proofs.into_iter().map(|proof| waiting_row(visit, proof, checked)).collect(),
         platforms: live_platforms(visit, chosen),
         doors: doors(visit),
+        named_doors: doors_that(visit, true),
         typed: typed.to_owned(),
         error,
     };

@@ -101,7 +101,7 @@ async fn begin(posted: &Posted, purpose: Purpose) -> PageResult {
     if !limit::may_look_up(&visit.state.instance.host, login.0) {
         return failed(visit, StatusCode::TOO_MANY_REQUESTS, purpose, visit.text.error_429_text());
     }
-    let begun = match door.begin(&callback(visit, platform)?, &auth::random_token()).await {
+    let begun = match door.begin_for(posted.field("handle"), &callback(visit, platform)?, &auth::random_token()).await {
         Ok(begun) => begun,
         Err(error) => return failed(visit, StatusCode::BAD_GATEWAY, purpose, said(visit, platform, error)?),
     };

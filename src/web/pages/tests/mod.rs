@@ -4,6 +4,7 @@ mod bridges;
 mod claim_sign_in;
 mod consent;
 mod doors;
+mod fediverse;
 mod finding;
 mod forms;
 mod imports;

@@ -6,6 +6,7 @@
 mod bridges;
 mod claim_sign_in;
 mod consent;
+mod fediverse;
 mod find;
 mod format;
 mod imports;

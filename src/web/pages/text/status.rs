@@ -141,6 +141,8 @@ impl Text {
         match code {
             "blog" => self.pick("website", "site web"),
             "bio" => self.pick("bio", "biographie"),
+            "extra fields" => self.pick("extra fields", "champs personnalisés"),
+            "payment link (FEP-0ea0)" => self.pick("payment link (FEP-0ea0)", "lien de paiement (FEP-0ea0)"),
             other => other.to_owned(),
         }
     }

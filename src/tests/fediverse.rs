@@ -1,0 +1,265 @@
+//! The fediverse as a platform, from a favourite to whom it pays: instances of ours beside servers of the sandbox.
+
+use std::time::Duration;
+
+use serde_json::json;
+use url::Url;
+
+use super::node::TestNode;
+use super::on_both_databases;
+use crate::bridges::Who;
+use crate::bridges::fediverse::url::bind;
+use crate::bridges::{Credential, Grant};
+use crate::config::Config;
+use crate::domain::id::{LoginId, PatronId};
+use crate::domain::identity::{ExternalId, ObjectRef, Platform};
+use crate::domain::money::{Amount, Currency};
+use crate::domain::time::{Month, Timestamp};
+use crate::federation::Node;
+use crate::flows::claim;
+use crate::flows::connect::Changed;
+use crate::flows::notice::{self, SeenPost};
+use crate::flows::prove_account;
+use crate::flows::register::{self, Registration};
+use crate::jobs::{Checked, check_claim, credentials, look_for_authors, look_up, read_likes};
+use crate::sandbox::fault::{Fault, Kind};
+use crate::sandbox::model::Token;
+use crate::sandbox::{self, Sandbox};
+use crate::storage::connections::{self, Connection};
+use crate::storage::grants::Purpose;
+use crate::storage::identities::{self, Object, SeenIdentity};
+use crate::storage::likes::{self, Flattr};
+use crate::storage::{Error, fediverse, outbox, people};
+
+const FEDIVERSE: Platform = Platform::Fediverse;
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// An instance of which ana is a patron. Her account `nils` is at `home`; `mira` posts at `there`.
+struct Stage {
+    node: Node,
+    home: Sandbox,
+    there: Sandbox,
+    patron: PatronId,
+    _directory: tempfile::TempDir,
+}
+
+async fn server() -> Sandbox {
+    let server = sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    {
+        // The same people and posts on every server, so that the ids agree.
+        let world = &mut *server.world();
+        world.add_user(FEDIVERSE, "mira");
+        let nils = world.add_user(FEDIVERSE, "nils").id.clone();
+        world.tokens.insert((FEDIVERSE, "t-nils".into()), Token::of(&nils));
+    }
+    server
+}
+
+impl Stage {
+    async fn new(port: u16) -> Stage {
+        let directory = tempfile::tempdir().unwrap();
+        let (home, there) = (server().await, server().await);
+        let mira = home.world().user(FEDIVERSE, "mira").unwrap().id.clone();
+        home.world().kept.insert((FEDIVERSE, format!("server:{mira}")), json!(there.base_url(FEDIVERSE)));
+        let (domain, data) = (format!("localhost:{port}"), directory.path().display().to_string());
+        let overrides = [
+            ("server.domain", domain.as_str()),
+            ("server.data_dir", &data),
+            ("database.pool_size", "2"),
+            ("federation.allow_private_addresses", "127.0.0.0/8"),
+        ];
+        let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let config = Config::load(None, std::iter::empty(), &overrides).unwrap().config;
+        let node = Node::start(config).await.unwrap();
+        let (instance, now) = (node.instance.clone(), home.world().now);
+        let patron = node
+            .write(move |tx| {
+                let budget = Amount::from_units(10_000_000, Currency::EUR);
+                let registration = Registration { name: "ana".into(), budget, is_public: true, is_operator: false };
+                register::register(tx, &instance, &registration, now)
+            })
+            .await
+            .unwrap();
+        let stage = Stage { node, home, there, patron, _directory: directory };
+        stage.connect().await;
+        stage
+    }
+
+    fn now(&self) -> Timestamp {
+        self.home.world().now
+    }
+
+    fn later(&self, by: Duration) {
+        self.home.world().advance(by);
+        self.there.world().advance(by);
+    }
+
+    async fn connect(&self) {
+        let account = self.account(&self.home, "nils");
+        let server = Url::parse(&self.home.base_url(FEDIVERSE)).unwrap();
+        let credential = Credential::Bearer(bind(&server, "t-nils"));
+        let grant = Grant { credential, refresh: None, expires_in: None, scopes: Vec::new() };
+        credentials::keep(&self.node, &account, &grant, Purpose::Likes).await.unwrap();
+        let (patron, now) = (self.patron, self.now());
+        let connected =
+            self.node.write(move |tx| prove_account::signed_in(tx, patron, &account, "nils", "token", now)).await;
+        connected.unwrap();
+    }
+
+    fn account(&self, server: &Sandbox, name: &str) -> ExternalId {
+        ExternalId::new(FEDIVERSE, &format!("{}/users/{name}", server.base_url(FEDIVERSE))).unwrap()
+    }
+
+    /// A post of mira's on her server, which nils's server knows of and he likes there.
+    fn like(&self, title: &str, as_home_says: &str) {
+        self.there.world().add_post(FEDIVERSE, "mira", title).unwrap();
+        let world = &mut *self.home.world();
+        let post = world.add_post(FEDIVERSE, "mira", title).unwrap();
+        post.title = Some(as_home_says.to_owned());
+        let id = post.id.clone();
+        world.like(FEDIVERSE, "nils", &id, world.now).unwrap();
+    }
+
+    async fn connection(&self) -> Connection {
+        let patron = self.patron;
+        self.node.db.read(move |tx| connections::connections_of(tx, patron)).await.unwrap().remove(0)
+    }
+
+    async fn read(&self) -> Changed {
+        self.later(HOUR);
+        read_likes(&self.node, &self.connection().await, self.now()).await.unwrap().changed
+    }
+
+    async fn flattrs(&self) -> Vec<(Flattr, Object)> {
+        let (patron, month) = (self.patron, Month::containing(self.now()));
+        self.node.db.read(move |tx| likes::flattrs_of_month(tx, patron, month)).await.unwrap()
+    }
+
+    fn fault(&self, server: &Sandbox, path_glob: &str, kind: Kind) {
+        let (platform, path_glob) = (FEDIVERSE.slug().into(), path_glob.into());
+        server.world().faults.add(Fault { platform, path_glob, kind, count: Some(1), probability: None, seed: 0 });
+    }
+
+    async fn look(&self) -> usize {
+        look_for_authors(&self.node, self.now()).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_favourite_pays_whom_the_posts_own_server_names() {
+    let stage = Stage::new(22_990).await;
+    stage.like("before", "before");
+    assert_eq!(stage.read().await, Changed { flattrs: 0, taken_back: 0, baseline: 1 });
+    stage.like("crab", "A lie about whose this is");
+    assert_eq!(stage.read().await, Changed { flattrs: 1, taken_back: 0, baseline: 0 });
+    let (_, post) = stage.flattrs().await.remove(0);
+    assert_eq!((post.owner_id, &post.title), (None, &post.object), "nobody's yet, and nothing is taken over");
+
+    // Her server is down, then back.
+    stage.fault(&stage.there, "*", Kind::Http503);
+    assert_eq!(stage.look().await, 1);
+    assert_eq!(stage.flattrs().await[0].1.owner_id, None);
+    assert_eq!(stage.look().await, 0, "not again at once");
+    stage.later(HOUR);
+    assert_eq!(stage.look().await, 1);
+    let (_, post) = stage.flattrs().await.remove(0);
+    assert_eq!(post.title, "crab");
+    let owner = post.owner().expect("her server has said so");
+    let identity = stage.node.db.read(move |tx| identities::identity(tx, owner)).await.unwrap().unwrap();
+    assert_eq!(identity.external_id().unwrap(), stage.account(&stage.there, "mira"));
+    assert_eq!(identity.handle, format!("mira@{}", stage.there.addr));
+    assert_eq!(identity.actor_id, None, "she is an actor of the fediverse already");
+    // What was liked before is not asked for: it pays nobody.
+    assert_eq!(stage.look().await, 0);
+    // Her post is listed again by a server that does not know: it stays hers.
+    stage.read().await;
+    let (_, again) = stage.flattrs().await.remove(0);
+    assert_eq!((again.owner(), again.title.as_str()), (Some(owner), "crab"));
+    assert!(stage.home.world().requests.iter().all(|request| !request.path.contains("/statuses/")));
+
+    stage.home.world().unlike(FEDIVERSE, "nils", "mira/crab").unwrap();
+    stage.later(24 * HOUR);
+    assert_eq!(stage.read().await.taken_back, 1);
+}
+
+#[tokio::test]
+async fn a_native_creator_is_claimed_by_the_payment_link() {
+    let stage = Stage::new(22_991).await;
+    let mira = Who::Handle(format!("@mira@{}", stage.there.addr));
+    let (profile, identity) = look_up(&stage.node, FEDIVERSE, &mira).await.unwrap();
+    assert_eq!(profile.id, stage.account(&stage.there, "mira"));
+    let (instance, now, patron) = (stage.node.instance.clone(), stage.now(), stage.patron);
+    let login: LoginId = stage.node.db.read(move |tx| people::patron(tx, patron)).await.unwrap().unwrap().login_id;
+    let id = profile.id.clone();
+    let begun = stage.node.write(move |tx| claim::begin(tx, &instance, login, &id, "7f3a9c", now)).await.unwrap();
+    let address = claim::claim_url(&stage.node.instance, &begun.token);
+    assert!(check_claim(&stage.node, "7f3a9c").await.is_err());
+    let account = stage.there.world().user(FEDIVERSE, "mira").unwrap().id.clone();
+    // On another server the link says nothing about this account.
+    stage.home.world().kept.insert((FEDIVERSE, format!("payment:{account}")), json!(address.clone()));
+    assert!(check_claim(&stage.node, "7f3a9c").await.is_err());
+    stage.there.world().kept.insert((FEDIVERSE, format!("payment:{account}")), json!(address));
+    assert!(matches!(check_claim(&stage.node, "7f3a9c").await, Ok(Checked::Verified(_))));
+    let claimed = stage.node.db.read(move |tx| identities::verified_claim(tx, identity.id)).await.unwrap();
+    assert_eq!(claimed.map(|claim| claim.token).as_deref(), Some("7f3a9c"));
+}
+
+#[tokio::test]
+async fn a_revoked_grant_stops_the_reading_and_says_what_to_do() {
+    let stage = Stage::new(22_992).await;
+    stage.like("crab", "crab");
+    stage.home.world().revoke_tokens(FEDIVERSE, "nils").unwrap();
+    assert_eq!(stage.read().await, Changed::default());
+    let problem = stage.connection().await.last_error.unwrap();
+    assert!(problem.contains("sign in again"), "{problem}");
+}
+
+fn seen(owner: Option<&str>, title: &str) -> SeenPost {
+    let object = ObjectRef::new(FEDIVERSE, "https://social.example/users/mira/statuses/1").unwrap();
+    let owner = owner.map(|uri| SeenIdentity {
+        external_id: ExternalId::new(FEDIVERSE, uri).unwrap(),
+        handle: "mira@social.example".into(),
+        display_name: "Mira".into(),
+        profile_url: uri.to_owned(),
+        avatar_url: None,
+        bio: String::new(),
+    });
+    SeenPost { url: object.object().to_owned(), object, owner, title: title.into(), published_at: None }
+}
+
+#[test]
+fn a_post_is_asked_for_while_a_like_of_it_counts_and_its_likes_are_said_once_it_is_known() {
+    on_both_databases(|backend| {
+        let node = TestNode::on(backend);
+        node.at("2013-06-10T00:00:00Z");
+        let ana = node.patron("ana").build();
+        let post = node.flow(|tx, close| notice::post(tx, close.instance, &seen(None, "?"), close.now));
+        let month: Month = "2013-06".parse().unwrap();
+        let due = |now: Timestamp| node.read(move |tx| fediverse::posts_without_author(tx, month, now, 9)).len();
+        assert_eq!(due(node.now()), 0, "nobody likes it");
+        node.like(&ana, post.id);
+        assert_eq!(due(node.now()), 1);
+        let (id, later) = (post.id, node.now().plus(HOUR));
+        node.flow(move |tx, _| fediverse::save_failed_look(tx, id, "no answer", later));
+        node.flow(move |tx, _| fediverse::save_failed_look(tx, id, "no answer", later));
+        assert_eq!((due(node.now()), due(later)), (0, 1));
+        assert_eq!(node.read(move |tx| fediverse::attempts(tx, id)), 2);
+        let other: Month = "2013-07".parse().unwrap();
+        assert_eq!(node.read(move |tx| fediverse::posts_without_author(tx, other, later, 9)).len(), 0);
+
+        let events = || node.read(|tx| outbox::open_events(tx, 100)).into_iter().filter(|it| it.kind == "like").count();
+        let before = events();
+        let known = seen(Some("https://social.example/users/mira"), "Low tide");
+        node.flow(move |tx, close| notice::author_of(tx, close.instance, &known, month, close.now));
+        assert_eq!((due(later), events()), (0, before + 1));
+        let again = node.flow(|tx, close| notice::post(tx, close.instance, &seen(None, "?"), close.now));
+        assert!(again.owner_id.is_some() && again.title == "Low tide", "{again:?}");
+        node.flow(|tx, _| -> Result<(), Error> {
+            fediverse::save_app(tx, "https://social.example/", "one", Timestamp::from_seconds(1))?;
+            fediverse::save_app(tx, "https://social.example/", "two", Timestamp::from_seconds(2))?;
+            assert_eq!(fediverse::app(tx, "https://social.example/")?.as_deref(), Some("two"));
+            assert_eq!(fediverse::app(tx, "https://other.example/")?, None);
+            Ok(())
+        });
+    });
+}
