@@ -217,7 +217,7 @@ fn favourite_id(like: &Like) -> u128 {
 fn favourites(world: &World, request: &Request, user: &str) -> Reply {
     let mut likes: Vec<(u128, &Like)> =
         world.likes_of(PLATFORM, user).into_iter().map(|like| (favourite_id(like), like)).collect();
-    likes.sort_by(|a, b| b.0.cmp(&a.0));
+    likes.sort_by_key(|like| std::cmp::Reverse(like.0));
     paged(
         request,
         &likes,

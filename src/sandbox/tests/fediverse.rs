@@ -222,7 +222,8 @@ async fn whose_a_post_of_another_server_is_only_that_server_says() {
     assert!(home.world().requests.iter().all(|request| !request.path.contains("/statuses/")), "home was not asked");
     there.world().delete_post(FEDIVERSE, "mira/crab").unwrap();
     assert_eq!(bridge().post(&liked.id, None, &Access::Instance).await.unwrap_err().class(), "not_found");
-    (home.stop().await, there.stop().await);
+    home.stop().await;
+    there.stop().await;
 }
 
 async fn sign_in(bridge: &Fediverse, handle: &str, button: (&str, &str)) -> Result<Grant, Error> {

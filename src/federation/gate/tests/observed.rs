@@ -245,30 +245,19 @@ async fn a_like_that_reaches_another_instance_counts_at_the_patrons_home() {
         proof::sign(document, &two.beta.keys.document, wall_time()).unwrap()
     };
     let body = offer["object"]["flattr:body"].as_str().unwrap().to_owned();
-    let lies: [(&str, Box<dyn Fn(&mut Value)>); 6] = [
-        (
-            "body",
-            Box::new(|it: &mut Value| it["object"]["flattr:body"] = json!(body.replace("objects/7", "objects/8"))),
-        ),
-        (
-            "late",
-            Box::new(|it: &mut Value| {
-                it["object"]["flattr:witnessedAt"] = json!(wall_time().minus(Duration::from_secs(86_400)).to_string())
-            }),
-        ),
-        (
-            "early",
-            Box::new(|it: &mut Value| {
-                it["object"]["flattr:witnessedAt"] = json!(wall_time().plus(Duration::from_secs(86_400)).to_string())
-            }),
-        ),
-        ("target", Box::new(|it: &mut Value| it["object"]["flattr:target"] = json!("/other/inbox"))),
-        ("headers", Box::new(|it: &mut Value| it["object"]["flattr:headers"] = json!([]))),
-        ("method", Box::new(|it: &mut Value| it["object"]["flattr:method"] = json!("PUT"))),
+    let day = Duration::from_secs(86_400);
+    let lies = [
+        ("body", json!(body.replace("objects/7", "objects/8"))),
+        ("witnessedAt", json!(wall_time().minus(day).to_string())),
+        ("witnessedAt", json!(wall_time().plus(day).to_string())),
+        ("target", json!("/other/inbox")),
+        ("headers", json!([])),
+        ("method", json!("PUT")),
     ];
-    for (name, lie) in lies {
-        let row = two.bring(&two.beta, &two.alpha, &proved(&*lie, name)).await;
-        assert_eq!(row.state, "quarantined", "{name}: {:?}", row.outcome);
+    for (number, (member, value)) in lies.into_iter().enumerate() {
+        let lie = |it: &mut Value| it["object"][format!("flattr:{member}")] = value.clone();
+        let row = two.bring(&two.beta, &two.alpha, &proved(&lie, &format!("lie-{number}"))).await;
+        assert_eq!(row.state, "quarantined", "{member}: {:?}", row.outcome);
     }
     let mut unproved = offer.clone();
     unproved.as_object_mut().unwrap().remove("proof");
