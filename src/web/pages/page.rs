@@ -1,7 +1,7 @@
 //! A visit: who asks for a page, in which language, and what the layout needs to know of it.
 //!
 //! Owns that a form cannot be handled without its proof: a handler that takes [`Posted`] has a request that one of our own
-//! pages sent, and there is no other way to read a form here but [`super::upload`], for forms with a file.
+//! pages sent, and there is no other way to read a form here but `upload`, for forms with a file.
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
