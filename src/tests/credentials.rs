@@ -156,11 +156,19 @@ async fn many_who_need_a_credential_at_once_renew_it_once() {
     let all = futures_util::future::join_all((0..5).map(|_| stage.credential())).await;
     assert!(all.iter().all(|credential| credential.is_some() && *credential == all[0]));
     assert_eq!(stage.asked().0, 1);
+    // Who used the old one, and comes when the others are done, gets what they have renewed.
+    let (bridge, spent, mut last) = (stage.bridge(), Credential::bearer("the one before"), all[0].clone().unwrap());
+    let late = credentials::renew(&stage.node, &*bridge, &stage.account, Purpose::Likes, &spent).await.unwrap();
+    assert_eq!(late, Ok(Some(last.clone())));
+    assert_eq!(stage.asked().0, 0);
     // And each time anew: the next refresh token is another one.
     stage.fault("/oauth/token", Kind::Http503);
     for _ in 0..3 {
         let (account, bridge) = (stage.account.clone(), stage.bridge());
-        let _ = credentials::renew(&stage.node, &*bridge, &account, Purpose::Likes).await.unwrap();
+        let renewed = credentials::renew(&stage.node, &*bridge, &account, Purpose::Likes, &last).await.unwrap();
+        if let Ok(Some(renewed)) = renewed {
+            last = renewed;
+        }
         assert_eq!(stage.stored().await.state, "good", "an outage ends nothing");
     }
     assert_eq!(stage.asked().0, 3);

@@ -130,10 +130,10 @@ async fn read_as_itself(node: &Node, id: &ExternalId) -> Result<Option<Read>, Lo
             Ok(None) => return Ok(None),
             Err(error) => return Ok(Some(Err(error.into()))),
         };
-        match look_up_as(node, id.platform(), &Who::Id(id.clone()), &Access::User(own)).await {
+        match look_up_as(node, id.platform(), &Who::Id(id.clone()), &Access::User(own.clone())).await {
             // Expired before its time, or taken back at the platform: the renewal tells which.
             Err(LookUpError::Platform(bridges::Error::Unauthorized { .. })) if !is_last => {
-                credential = credentials::renew(node, &*bridge, id, Purpose::Claim).await?;
+                credential = credentials::renew(node, &*bridge, id, Purpose::Claim, &own).await?;
             }
             read => return Ok(Some(read)),
         }

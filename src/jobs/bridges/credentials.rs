@@ -98,7 +98,11 @@ pub async fn of(
     let Some((row, grant)) = find(node, account, purpose).await? else { return Ok(Ok(None)) };
     let soon = node.now().plus(RENEW_BEFORE);
     let is_ending = row.expires_at.is_some_and(|at| Timestamp::from_micros(at) <= soon);
-    if is_ending { renew(node, bridge, account, purpose).await } else { Ok(Ok(Some(grant.credential))) }
+    if is_ending {
+        renew(node, bridge, account, purpose, &grant.credential).await
+    } else {
+        Ok(Ok(Some(grant.credential)))
+    }
 }
 
 /// Whether an account has granted to read its likes, and the platform says that this is over.
@@ -109,17 +113,19 @@ pub async fn has_ended(node: &Node, account: &ExternalId) -> Result<bool, JobErr
 }
 
 /// Renews the credential of an account, when the platform has refused it or it is about to end.
+///
+/// - `spent`: the credential that is refused or ending. When another one is kept by now, somebody else has renewed it.
 pub async fn renew(
     node: &Node,
     bridge: &dyn Bridge,
     account: &ExternalId,
     purpose: Purpose,
+    spent: &Credential,
 ) -> Result<Result<Option<Credential>, bridges::Error>, JobError> {
-    let before = find(node, account, purpose).await?.map(|(row, _)| row.sealed);
     // One after the other: whoever waited here finds the credential renewed.
     let _turn = node.renewals.lock().await;
     let Some((row, grant)) = find(node, account, purpose).await? else { return Ok(Ok(None)) };
-    if before != Some(row.sealed.clone()) {
+    if grant.credential != *spent {
         return Ok(Ok(Some(grant.credential)));
     }
     let renewed = match bridge.sign_in() {

@@ -153,7 +153,7 @@ async fn take_turn(
         allowance,
     };
     let ended = reading.run().await?;
-    let (changed, quota, id) = (reading.changed, reading.quota, connection.id);
+    let (changed, quota, id) = (std::mem::take(&mut reading.changed), reading.quota, connection.id);
     match ended {
         Ended::Done => {
             tracing::info!(
@@ -175,9 +175,11 @@ async fn take_turn(
             .await?;
             Ok(Turn::of(changed, TurnEnd::More))
         }
-        Ended::Failed(bridges::Error::Unauthorized { message, .. }) if !is_shared => {
+        Ended::Failed(bridges::Error::Unauthorized { message, .. })
+            if let Access::User(own) = &reading.query.access =>
+        {
             // Expired before its time, or taken back at the platform: the renewal tells which.
-            let reason = match credentials::renew(node, &*bridge, &account, Purpose::Likes).await? {
+            let reason = match credentials::renew(node, &*bridge, &account, Purpose::Likes, own).await? {
                 Ok(Some(_)) => {
                     node.write(move |tx| connections::set_next_poll(tx, id, now.plus(BACKOFF_MIN))).await?;
                     return Ok(Turn::of(changed, TurnEnd::PutOff));

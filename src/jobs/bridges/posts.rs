@@ -132,8 +132,8 @@ async fn read_feed(
             node.write(move |tx| feeds::set_next_poll(tx, id, now)).await?;
             Ok(None)
         }
-        Ended::Failed(bridges::Error::Unauthorized { message, .. }) if reading.access != Access::Instance => {
-            let reason = match credentials::renew(node, &*bridge, &account, Purpose::Claim).await? {
+        Ended::Failed(bridges::Error::Unauthorized { message, .. }) if let Access::User(own) = &reading.access => {
+            let reason = match credentials::renew(node, &*bridge, &account, Purpose::Claim, own).await? {
                 Ok(Some(_)) => {
                     node.write(move |tx| feeds::set_next_poll(tx, id, now.plus(BACKOFF_MIN))).await?;
                     return Ok(None);
