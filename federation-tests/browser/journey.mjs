@@ -1,6 +1,6 @@
 // What a person does with each platform, in a real browser against a running demo and its sandbox: somebody joins the
-// platform, posts and likes; a patron signs in there, brings the export file or pastes an address; the author claims the
-// account; a stranger opts out by a proof in the profile.
+// platform, posts and likes; a patron signs in there, likes something more, lets time pass and finds the flattr, brings the
+// export file; the author claims the account; a stranger opts out by a proof in the profile.
 //
 //   fedflattr demo > demo.txt      and, when the links stand in it:
 //   node journey.mjs demo.txt [--browser /usr/bin/chromium] [--pictures DIRECTORY] [--only PLATFORM]
@@ -23,7 +23,7 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const PLATFORMS = ["twitter", "instagram", "vimeo", "soundcloud", "appnet", "github", "flickr", "500px"];
+const PLATFORMS = ["twitter", "instagram", "vimeo", "soundcloud", "appnet", "github", "flickr", "500px", "fediverse"];
 // Who does it: a patron of one instance, and a creator of the same.
 const PATRON = "ben";
 const CREATOR = "ada";
@@ -115,9 +115,12 @@ async function write_bio(page, view, text) {
 async function through_the_door(page, form, platform, handle) {
   const door = page.locator(`form[action="${form}"] button[value="${platform}"]`);
   if ((await door.count()) === 0) return false;
+  // A platform of many servers asks for the whole name first.
+  const name = page.locator(`#door-${platform}`);
+  if ((await name.count()) > 0) await name.fill(handle);
   await press(page, door.first());
   await press(page, page.locator("main a.button").first());
-  await press(page, page.locator(`button[value="${handle}"]`).first());
+  await press(page, page.locator(`button[value="${handle.split("@")[0]}"]`).first());
   return true;
 }
 
@@ -137,6 +140,44 @@ async function connect(page, origin, platform, handle, view) {
   await press(page, page.locator("section.card", { hasText: handle }).locator('form[action="/me/connections/check"] button'));
   await shows(page, "connected");
   return "by address";
+}
+
+// Likes something new and lets time pass: what the patron's month shows of it.
+async function like_counts(patron, stranger, origin, options, views, author, fan, title) {
+  await patron.goto(`${origin}/me/connections`);
+  const row = patron.locator("tbody tr", { hasText: fan });
+  if ((await row.count()) === 0) throw new Error("the account is not connected");
+  await until(patron, async () => /sign in/.test(await row.innerText()) || /\bconnected\b/.test(await row.innerText()));
+  if (/has to sign in/.test(await row.innerText())) return "is not told by the platform: only files are read";
+  await one_hour_later(stranger, options);
+  await post_there(stranger, views[author], title);
+  await like_there(stranger, views[fan], title);
+  // How often a platform is asked differs: a few minutes to some hours.
+  const flattr = patron.locator("tbody tr", { has: patron.locator("form[action='/me/strike']"), hasText: title });
+  for (let hours = 1; hours <= 4; hours += 1) {
+    await one_hour_later(stranger, options);
+    await patron.goto(`${origin}/me`);
+    if (await until(patron, async () => (await flattr.count()) === 1)) {
+      return `${(await flattr.innerText()).replaceAll(/\s+/g, " ")} (after ${hours} h)`;
+    }
+  }
+  await patron.goto(`${origin}/me/connections`);
+  throw new Error(`what was waited for did not come: ${(await row.innerText()).replaceAll(/\s+/g, " ")}`);
+}
+
+async function one_hour_later(page, options) {
+  await page.goto(options.sandbox);
+  await press(page, page.getByRole("button", { name: "One hour later" }));
+}
+
+// Loads the page again until it shows what is waited for, at most for ten seconds. Gives whether it came.
+async function until(page, holds) {
+  for (let tries = 0; tries < 20; tries += 1) {
+    if (await holds()) return true;
+    await page.waitForTimeout(500);
+    await page.reload();
+  }
+  return false;
 }
 
 async function bring_file(page, origin, options, platform, handle) {
@@ -226,16 +267,20 @@ async function main() {
   for (const platform of PLATFORMS.filter((platform) => !options.only || platform === options.only)) {
     const [fan, author, refuser] = ["zoe", "yan", "rita"].map((name) => `${name}${Date.now() % 100_000}`);
     const title = `The first of ${author}`;
+    // Where there are many servers a name is whole only with its own.
+    const whole = (handle) => (platform === "fediverse" ? `${handle}@${new URL(options.sandbox).host}` : handle);
     let views = {};
     await step(platform, "join, post and like", stranger, options, async () => {
       for (const handle of [fan, author, refuser]) views[handle] = await join_platform(stranger, options, platform, handle);
       await post_there(stranger, views[author], title);
       await like_there(stranger, views[fan], title);
     });
-    await step(platform, "connect", patron, options, () => connect(patron, origin, platform, fan, views[fan]));
+    await step(platform, "connect", patron, options, () => connect(patron, origin, platform, whole(fan), views[fan]));
+    await step(platform, "a like counts", patron, options, () =>
+      like_counts(patron, stranger, origin, options, views, author, fan, `The second of ${author}`));
     await step(platform, "bring a file", patron, options, () => bring_file(patron, origin, options, platform, fan));
-    await step(platform, "claim", creator, options, () => claim(creator, origin, options, platform, author, views[author]));
-    await step(platform, "opt out", stranger, options, () => opt_out(stranger, origin, platform, refuser, views[refuser]));
+    await step(platform, "claim", creator, options, () => claim(creator, origin, options, platform, whole(author), views[author]));
+    await step(platform, "opt out", stranger, options, () => opt_out(stranger, origin, platform, whole(refuser), views[refuser]));
   }
   await browser.close();
   console.log(failures.length === 0 ? "every step went as it should" : `${failures.length} steps failed`);

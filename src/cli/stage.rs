@@ -193,6 +193,20 @@ impl Stage {
         Ok(())
     }
 
+    /// From now on the sandbox's clock leads, which people turn on its pages: whatever it shows, the instances follow.
+    /// Never ends by itself.
+    pub async fn follow_the_sandbox(&self) -> std::io::Error {
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let shown = self.sandbox.world().now;
+            if shown != self.now()
+                && let Err(error) = clock::set(&self.clock, shown)
+            {
+                return error;
+            }
+        }
+    }
+
     /// Moves the clock on and waits until all instances are at rest.
     pub async fn advance_to(&self, time: &str) -> anyhow::Result<()> {
         self.set_clock(time)?;

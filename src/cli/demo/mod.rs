@@ -35,6 +35,7 @@ pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
         stage.strike();
         return Ok(ExitCode::FAILURE);
     }
+    let mut ended = Ok(());
     if !exit {
         println!("\nThe three instances stay open in your browser until Ctrl-C:");
         for instance in &stage.instances {
@@ -44,9 +45,14 @@ pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
         for (name, link) in &setup_links {
             println!("  {name:<6} {link}");
         }
-        until_ended().await?;
+        println!("Post and like at http://{}; time passes when you turn the clock there.", stage.sandbox.addr);
+        ended = tokio::select! {
+            ended = until_ended() => ended,
+            error = stage.follow_the_sandbox() => Err(error),
+        };
     }
     stage.strike();
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
 
