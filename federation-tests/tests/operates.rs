@@ -108,6 +108,29 @@ async fn a_truncated_database_is_refused_and_left_as_it_is() -> anyhow::Result<(
     Ok(())
 }
 
+/// What the guide tells operators to do for a backup, and what any look at the database with another program does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_program_that_reads_the_database_takes_nothing_of_what_is_written_after_it() -> anyhow::Result<()> {
+    use diesel::connection::{Connection, SimpleConnection};
+    let mut stage = Stage::set_up(program(), &[on_sqlite("alpha")]).await?;
+    let made = stage.run(0, &["user", "create", "ada", "--budget", "5.00"])?;
+    assert!(made.status.success(), "{made:?}");
+    let path = stage.instances[0].data_dir().join("fedflattr.sqlite");
+    let copy = stage.instances[0].directory.join("backup.sqlite");
+    // The last program that has a database open removes its log; this one is not the last.
+    let mut other = diesel::SqliteConnection::establish(&path.display().to_string())?;
+    other.batch_execute(&format!("VACUUM INTO '{}'; PRAGMA wal_checkpoint(TRUNCATE);", copy.display()))?;
+    drop(other);
+    assert!(path.with_extension("sqlite-wal").exists(), "the log of the serving process is gone");
+    let made = stage.run(0, &["user", "create", "ben", "--budget", "5.00"])?;
+    assert!(made.status.success(), "{made:?}");
+    stage.kill(0)?;
+    let listed = stage.run(0, &["user", "list"])?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.contains("ada") && listed.contains("ben"), "{listed}");
+    Ok(())
+}
+
 #[test]
 fn init_leaves_one_operator_and_never_overwrites() -> anyhow::Result<()> {
     let directory = std::env::temp_dir().join(format!("fedflattr-init-{}", std::process::id()));

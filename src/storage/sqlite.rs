@@ -39,6 +39,8 @@ type Answer = Box<dyn FnOnce(Result<()>) + Send>;
 pub struct Store {
     writer: Option<Arc<Writer>>,
     readers: Pool<ConnectionManager<SqliteConnection>>,
+    /// Goes last, when every connection is closed.
+    _opened: Arc<file::Opened>,
 }
 
 /// The writer's thread. When the last clone of the store goes, it commits what has gathered and closes its connection, and
@@ -74,11 +76,10 @@ impl Store {
             file::make_directory_of(path)?;
         }
         let path = &file::locate(path)?;
-        let writer = if options.is_writer {
-            let lock = file::claim(path)?;
+        let (opened, lock) = file::open(path, options.is_writer)?;
+        let writer = if let Some(lock) = lock {
             Some(Arc::new(start_writer(path, lock)?))
         } else {
-            file::inspect(path)?;
             let mut connection = connect(path)?;
             connection.batch_execute(READER_PRAGMAS)?;
             migrate::check_sqlite(&mut connection)?;
@@ -91,7 +92,7 @@ impl Store {
             .connection_customizer(Box::new(ReaderSetup))
             .build(manager)
             .map_err(|error| Error::Connect(error.to_string()))?;
-        Ok(Store { writer, readers })
+        Ok(Store { writer, readers, _opened: Arc::new(opened) })
     }
 
     pub async fn write<T, E, F>(&self, mut flow: F) -> std::result::Result<T, E>
@@ -185,9 +186,7 @@ fn start_writer(path: &Path, lock: File) -> Result<Writer> {
         }
         _ => Error::Query(error),
     })?;
-    // What a crash left in the log comes into the file now, and what then stands there is judged once more.
-    connection.batch_execute("PRAGMA wal_checkpoint(PASSIVE);")?;
-    file::inspect(path)?;
+    file::settle(path, &mut connection)?;
     migrate::sqlite(&mut connection)?;
     let (sender, receiver) = sync_channel::<Work>(QUEUE_MAX);
     let thread = std::thread::Builder::new()

@@ -1,25 +1,97 @@
 //! The files of an SQLite database, before SQLite opens them: which one it is, who has it, and whether it is whole.
 //!
 //! Owns that a database has one name and one lock however its path is written, that its owner alone can read it, and
-//! that nothing is begun anew or changed where a backup should be restored. Must not know what is in the database.
+//! that nothing is begun anew or changed where a backup should be restored. And that no file is touched beside SQLite
+//! while this process has it open ([`Opened`]). Must not know what is in the database.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufReader, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::sql_types::BigInt;
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 
 use super::super::{Error, Result};
 
 /// How long a reader waits for a file to hold still while another process copies its log into it.
 const LOOKS_MAX: u32 = 20;
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How many stores of this process have each database open.
+static OPEN: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+
+fn open_files() -> MutexGuard<'static, BTreeMap<PathBuf, usize>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// That this process has a database open, as long as it lives.
+///
+/// Whoever closes any descriptor of a file takes from the process all locks that it has on the file, SQLite's own too
+/// (POSIX, `fcntl`). Then the next program that reads the database takes itself for its last user, and removes the log
+/// into which this process goes on committing. So only the first store of a process looks at the file itself.
+pub struct Opened(PathBuf);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let mut files = open_files();
+        if let Some(count) = files.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                files.remove(&self.0);
+            }
+        }
+    }
+}
+
+/// Judges a database before SQLite opens it.
+///
+/// - `path`: from [`locate`].
+/// - returns: what to keep until the last connection is closed, and a writer's lock.
+pub fn open(path: &Path, is_writer: bool) -> Result<(Opened, Option<File>)> {
+    let mut files = open_files();
+    let is_first = !files.contains_key(path);
+    let lock = match (is_writer, is_first) {
+        (true, _) => Some(claim(path, is_first)?),
+        (false, true) => inspect(path).map(|()| None)?,
+        (false, false) => None,
+    };
+    *files.entry(path.to_owned()).or_default() += 1;
+    Ok((Opened(path.to_owned()), lock))
+}
+
+/// Brings what a crash left in the log into the file, and judges once more what then stands there: through SQLite, for
+/// the file is open.
+pub fn settle(path: &Path, connection: &mut SqliteConnection) -> Result<()> {
+    #[derive(QueryableByName)]
+    struct Copied {
+        #[diesel(sql_type = BigInt)]
+        log: i64,
+        #[diesel(sql_type = BigInt)]
+        checkpointed: i64,
+    }
+    #[derive(QueryableByName)]
+    struct Size {
+        #[diesel(sql_type = BigInt)]
+        bytes: i64,
+    }
+    let copied: Copied = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").get_result(connection)?;
+    let size = "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()";
+    let size: Size = diesel::sql_query(size).get_result(connection)?;
+    let found = std::fs::metadata(path).map_err(|source| Error::File { path: path.to_owned(), source })?.len();
+    let expected = u64::try_from(size.bytes).unwrap_or_default();
+    // Somebody who reads an older state holds the copying up; what is not copied yet the log still has.
+    if copied.log == copied.checkpointed && found < expected {
+        return Err(Error::Truncated { path: path.to_owned(), expected, found });
+    }
+    Ok(())
+}
 
 /// The one name of a database file.
 ///
@@ -47,20 +119,20 @@ pub fn make_directory_of(path: &Path) -> Result<()> {
 
 /// Takes a database for a writer; on the very first start, makes it.
 ///
-/// - `path`: from [`locate`].
+/// - `is_first`: nothing in this process has it open.
 /// - returns: the lock that keeps every other process away; the kernel frees it when this one ends, however it ends.
 /// - errors: in use, empty, truncated, with a second name, or missing although it was there before. Nothing is changed.
-pub fn claim(path: &Path) -> Result<File> {
+fn claim(path: &Path, is_first: bool) -> Result<File> {
     let is_there = check_file(path)?;
     let log = beside(path, "-wal");
     if !is_there && log.exists() {
         return Err(Error::Missing { path: path.to_owned(), trace: log });
     }
     let lock_path = beside(path, ".lock");
-    let (lock, is_first) = lock(path, &lock_path)?;
+    let (lock, is_new) = lock(path, &lock_path)?;
     // Looked at again: before the lock was ours, another process may have made it.
     if !check_file(path)? {
-        if !is_first {
+        if !is_new {
             return Err(Error::Missing { path: path.to_owned(), trace: lock_path });
         }
         if let Err(error) = make(path) {
@@ -69,12 +141,14 @@ pub fn claim(path: &Path) -> Result<File> {
             return Err(error);
         }
     }
-    check_whole(path, 1)?;
+    if is_first {
+        check_whole(path, 1)?;
+    }
     Ok(lock)
 }
 
-/// Judges a database for a reader, beside which a writer may be at work.
-pub fn inspect(path: &Path) -> Result<()> {
+/// Judges a database for a reader, beside which a writer of another process may be at work.
+fn inspect(path: &Path) -> Result<()> {
     if !check_file(path)? {
         return Err(Error::File { path: path.to_owned(), source: ErrorKind::NotFound.into() });
     }
