@@ -24,6 +24,8 @@ const FLAGS = [
   "--disable-sync",
 ];
 const PLATFORMS = ["twitter", "instagram", "vimeo", "soundcloud", "appnet", "github", "flickr", "500px", "fediverse"];
+// They give their people no file of likes.
+const WITHOUT_FILE = ["vimeo", "github", "fediverse"];
 // Who does it: a patron of one instance, and a creator of the same.
 const PATRON = "ben";
 const CREATOR = "ada";
@@ -182,12 +184,15 @@ async function until(page, holds) {
 
 async function bring_file(page, origin, options, platform, handle) {
   await page.goto(`${origin}/me/import`);
-  const choice = page.locator("#source option", { hasText: new RegExp(platform === "500px" ? "500px" : platform, "i") });
   const labels = await page.locator("#source option").allInnerTexts();
   const wanted = labels.find((label) => label.toLowerCase().replaceAll(/[^a-z0-9]/g, "").includes(platform));
-  if (!wanted) return `no file: ${(await choice.count()) === 0 ? "none is known for it" : ""}`;
+  if (WITHOUT_FILE.includes(platform)) {
+    if (wanted) throw new Error("a file is asked for that nobody gets");
+    return "no file: the platform gives none";
+  }
+  if (!wanted) throw new Error(`no file can be chosen: ${labels.join(", ")}`);
   const reply = await page.request.get(`${options.sandbox}/_sim/exports/${platform}/${handle}.zip`);
-  if (reply.status() !== 200) return `the sandbox hands out no file (${reply.status()})`;
+  if (reply.status() !== 200) throw new Error(`the sandbox hands out no file (${reply.status()})`);
   const file = join(tmpdir(), `fedflattr-journey-${platform}-${handle}.zip`);
   writeFileSync(file, await reply.body());
   await page.selectOption("#source", { label: wanted });
@@ -209,11 +214,12 @@ async function claim(page, origin, options, platform, handle, view) {
         ? page.locator('form[action*="confirm"] button').first() : confirm);
     }
     await shows(page, handle);
+    await shows(page, "It is proved");
     return `by signing in: ${await note(page)}`;
   }
   const there = page.locator("#platform option", { hasText: /./ });
   const values = await there.evaluateAll((options) => options.map((option) => option.value));
-  if (!values.includes(platform)) return "cannot be asked: the operator approves it";
+  if (!values.includes(platform)) throw new Error("nothing can be claimed there");
   await page.selectOption("#platform", platform);
   await page.fill("#handle", handle);
   await press(page, page.locator('form[action="/me/claim"] button'));
@@ -222,6 +228,7 @@ async function claim(page, origin, options, platform, handle, view) {
   await write_bio(page, view, `my flattrs: ${address}`);
   await page.goto(`${origin}/me/claim`);
   await press(page, page.locator("section.card", { hasText: handle }).locator('form[action="/me/claim/check"] button'));
+  await shows(page, "It is proved");
   return `by address: ${await note(page)}`;
 }
 

@@ -87,7 +87,7 @@ impl Stage {
     fn write_config(&self, performer: &Performer, port: u16, database_url: Option<&str>) -> anyhow::Result<()> {
         let github = self.sandbox.base_url(Platform::GitHub);
         let bank = format!("http://{}/bank", self.sandbox.addr);
-        let doors = self.doors();
+        let doors = self.doors(performer.name);
         let database = database_url.map(|url| format!("[database]\nurl = \"{url}\"\n\n")).unwrap_or_default();
         let text = format!(
             "{database}[server]\ndomain = \"{}\"\nport = {port}\ndata_dir = \"{}\"\n\n\
@@ -109,14 +109,15 @@ impl Stage {
     }
 
     /// The other platforms of the sandbox, where every instance is known as the same app.
-    fn doors(&self) -> String {
+    fn doors(&self, name: &str) -> String {
         let at = |platform: Platform| self.sandbox.base_url(platform);
         let app = "client_id = \"sandbox-client\"\nclient_secret = \"sandbox-secret\"\n";
         let (twitter, instagram, vimeo) = (at(Platform::Twitter), at(Platform::Instagram), at(Platform::Vimeo));
         let (soundcloud, appnet, flickr) = (at(Platform::SoundCloud), at(Platform::AppNet), at(Platform::Flickr));
         let five_hundred_px = at(Platform::FiveHundredPx);
         format!(
-            "[bridge.twitter]\nbase_url = \"{twitter}\"\nauth_url = \"{twitter}/i/oauth2/authorize\"\n{app}\n\
+            "[bridge.twitter]\nbase_url = \"{twitter}\"\nauth_url = \"{twitter}/i/oauth2/authorize\"\n\
+             token = \"twitter-{name}\"\n{app}\n\
              [bridge.instagram]\napi = \"legacy\"\nbase_url = \"{instagram}\"\n\
              auth_url = \"{instagram}/oauth/authorize\"\ntoken_url = \"{instagram}/oauth/access_token\"\n{app}\n\
              [bridge.vimeo]\nbase_url = \"{vimeo}\"\nauth_url = \"{vimeo}/oauth/authorize\"\n{app}\n\

@@ -10,9 +10,10 @@ use serde_json::json;
 use super::eur;
 use super::oracle::{PatronMonth, totals};
 use super::story::{
-    ALPHA, BETA, CREATORS, ELSEWHERE, GAMMA, JULY, JUNE, PATRONS, bank_balance, chapter, is_by_file, person_account,
-    text,
+    ALPHA, BETA, CREATORS, ELSEWHERE, GAMMA, JULY, JUNE, PATRONS, bank_balance, chapter, is_author_known,
+    person_account, text,
 };
+use super::visitor;
 use crate::cli::stage::Stage;
 use crate::console::{Command, table};
 use crate::domain::identity::{ObjectRef, Platform};
@@ -70,13 +71,7 @@ pub async fn set_up_links(stage: &Stage) -> anyhow::Result<Vec<(String, String)>
 
 /// Opens every link as a browser would, without using it up.
 pub async fn follow(stage: &Stage, links: &[(String, String)]) -> anyhow::Result<Vec<String>> {
-    let mut client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    for instance in &stage.instances {
-        let host = instance.domain.split(':').next().unwrap_or(&instance.domain);
-        // Browsers know that such names are this machine; not every system does.
-        client = client.resolve(host, (std::net::Ipv4Addr::LOCALHOST, 0).into());
-    }
-    let client = client.build()?;
+    let client = visitor::client(stage)?;
     let mut problems = Vec::new();
     for (name, link) in links {
         let answer = client.get(link).header("accept", "text/html").send().await?;
@@ -98,12 +93,11 @@ fn patron_months(stage: &Stage) -> anyhow::Result<Vec<PatronMonth>> {
                 let owner = repository.split('/').next().unwrap_or_default();
                 let creator = CREATORS.iter().find(|(_, creator, _)| *creator == owner);
                 let (_, creator, _) = creator.with_context(|| format!("{repository} has no creator"))?;
-                likes.push((object(&world, Platform::GitHub, repository)?, Some(*creator)));
+                likes.push((object(stage, &world, Platform::GitHub, repository)?, Some(*creator)));
             }
-            let elsewhere = ELSEWHERE.iter().filter(|(patron, ..)| *patron == name && month == "2013-07");
-            for (_, platform, post, _) in elsewhere {
-                let creator = (!is_by_file(*platform)).then_some("mira");
-                likes.push((object(&world, *platform, post)?, creator));
+            for like in ELSEWHERE.iter().filter(|like| like.patron == name && month == "2013-07") {
+                let creator = is_author_known(like).then_some("mira");
+                likes.push((object(stage, &world, like.platform, like.post)?, creator));
             }
             let base_url = &stage.instances[home].base_url;
             months.push(PatronMonth {
@@ -119,8 +113,14 @@ fn patron_months(stage: &Stage) -> anyhow::Result<Vec<PatronMonth>> {
 }
 
 /// A post of the sandbox, as connectors name it.
-fn object(world: &World, platform: Platform, post: &str) -> anyhow::Result<ObjectRef> {
-    Ok(ObjectRef::new(platform, &world.post(platform, post)?.id)?)
+fn object(stage: &Stage, world: &World, platform: Platform, name: &str) -> anyhow::Result<ObjectRef> {
+    let post = world.post(platform, name)?;
+    if platform != Platform::Fediverse {
+        return Ok(ObjectRef::new(platform, &post.id)?);
+    }
+    // Of many servers: a post is named by its address.
+    let (server, owner) = (stage.sandbox.base_url(platform), world.user(platform, &post.owner)?);
+    Ok(ObjectRef::new(platform, &format!("{server}/users/{}/statuses/{}", owner.handle, post.id))?)
 }
 
 /// What each instance believes it has at the bank is what the bank says.

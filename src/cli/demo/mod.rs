@@ -6,6 +6,7 @@
 mod checks;
 mod oracle;
 mod story;
+mod visitor;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::checks::{does_it_add_up, follow, set_up_links};
 use super::eur;
+use super::visitor::Visitor;
 use crate::cli::stage::Stage;
 use crate::console::{Command, table};
 use crate::domain::identity::Platform;
@@ -47,7 +48,7 @@ pub(super) const JULY: [(&str, &str, &str); 4] = [
 ];
 
 /// Where mira shows other work, and what it is called there.
-const DOORS: [(Platform, &str); 7] = [
+const DOORS: [(Platform, &str); 8] = [
     (Platform::Flickr, "reef"),
     (Platform::Vimeo, "tides"),
     (Platform::SoundCloud, "surf"),
@@ -55,24 +56,58 @@ const DOORS: [(Platform, &str); 7] = [
     (Platform::FiveHundredPx, "anemone"),
     (Platform::Twitter, "gone-diving"),
     (Platform::Instagram, "wetsuit"),
+    (Platform::Fediverse, "swell"),
 ];
-/// Likes of July at the other seven platforms; the last two come by export files, which name no author.
-pub(super) const ELSEWHERE: [(&str, Platform, &str, &str); 9] = [
-    ("ada", Platform::Flickr, "mira/reef", "2013-07-14T09:00:00Z"),
-    ("ada", Platform::Vimeo, "mira/tides", "2013-07-14T10:00:00Z"),
-    ("cleo", Platform::SoundCloud, "mira/surf", "2013-07-15T11:00:00Z"),
-    ("cleo", Platform::AppNet, "mira/low-water", "2013-07-15T12:00:00Z"),
-    ("cleo", Platform::Flickr, "mira/reef", "2013-07-16T13:00:00Z"),
-    ("dan", Platform::FiveHundredPx, "mira/anemone", "2013-07-17T14:00:00Z"),
-    ("dan", Platform::Vimeo, "mira/tides", "2013-07-17T15:00:00Z"),
-    ("dan", Platform::Twitter, "mira/gone-diving", "2013-07-18T16:00:00Z"),
-    ("ben", Platform::Instagram, "mira/wetsuit", "2013-07-18T17:00:00Z"),
+/// How an instance learns of a patron's likes at a platform.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// The platform shows everybody's likes to whoever knows the name.
+    Name,
+    /// The patron signs in there.
+    SignIn,
+    /// The patron brings the file that the platform gives its people. It names no author.
+    File,
+}
+
+/// A like of July.
+pub(super) struct Like {
+    pub patron: &'static str,
+    pub platform: Platform,
+    /// By mira.
+    pub post: &'static str,
+    pub at: &'static str,
+    pub by: By,
+}
+
+const fn like(patron: &'static str, platform: Platform, post: &'static str, at: &'static str, by: By) -> Like {
+    Like { patron, platform, post, at, by }
+}
+
+/// Likes of July outside GitHub.
+pub(super) const ELSEWHERE: [Like; 12] = [
+    like("ada", Platform::Flickr, "mira/reef", "2013-07-14T09:00:00Z", By::Name),
+    like("ada", Platform::Vimeo, "mira/tides", "2013-07-14T10:00:00Z", By::Name),
+    like("cleo", Platform::SoundCloud, "mira/surf", "2013-07-15T11:00:00Z", By::Name),
+    like("cleo", Platform::AppNet, "mira/low-water", "2013-07-15T12:00:00Z", By::Name),
+    like("cleo", Platform::Flickr, "mira/reef", "2013-07-16T13:00:00Z", By::Name),
+    like("dan", Platform::FiveHundredPx, "mira/anemone", "2013-07-17T14:00:00Z", By::Name),
+    like("dan", Platform::Vimeo, "mira/tides", "2013-07-17T15:00:00Z", By::Name),
+    like("ada", Platform::Twitter, "mira/gone-diving", "2013-07-17T16:00:00Z", By::SignIn),
+    like("cleo", Platform::Instagram, "mira/wetsuit", "2013-07-17T17:00:00Z", By::SignIn),
+    like("ben", Platform::Fediverse, "mira/swell", "2013-07-17T18:00:00Z", By::SignIn),
+    like("dan", Platform::Twitter, "mira/gone-diving", "2013-07-18T16:00:00Z", By::File),
+    like("ben", Platform::Instagram, "mira/wetsuit", "2013-07-18T17:00:00Z", By::File),
 ];
 
-/// Likes there are read from files that the platform gives its people.
-pub(super) fn is_by_file(platform: Platform) -> bool {
-    matches!(platform, Platform::Twitter | Platform::Instagram)
+/// Whether the patron's instance can learn whose the post is. A file does not say it, and Instagram tells an instance
+/// nothing but what the accounts there have signed in for: alpha has none of mira's.
+pub(super) fn is_author_known(like: &Like) -> bool {
+    like.by != By::File || like.platform != Platform::Instagram
 }
+
+/// Platforms that show nobody's profile without a sign-in: a claim is proved there by signing in, and the other instances
+/// take beta's word for it.
+const CLAIMED_BY_SIGN_IN: [Platform; 2] = [Platform::Twitter, Platform::Instagram];
 
 /// Plays all chapters.
 ///
@@ -122,14 +157,13 @@ async fn set_the_scene(stage: &mut Stage) -> anyhow::Result<()> {
     }
     // Stars from before the story: the first import is a baseline that pays nothing.
     let old = json!({ "platform": "github", "user": "cleo", "post": "mira/kelp", "at": "2012-11-05T10:00:00Z" });
-    let tokens: Vec<Value> = stage
-        .instances
-        .iter()
-        .map(|instance| {
-            let user = format!("bot-{}", instance.name);
-            json!({ "platform": "github", "user": user, "token": format!("token-{}", instance.name) })
-        })
-        .collect();
+    let mut tokens = Vec::new();
+    for instance in &stage.instances {
+        let user = format!("bot-{}", instance.name);
+        users.push(json!({ "platform": "twitter", "handle": user, "name": user }));
+        tokens.push(json!({ "platform": "github", "user": user, "token": format!("token-{}", instance.name) }));
+        tokens.push(json!({ "platform": "twitter", "user": user, "token": format!("twitter-{}", instance.name) }));
+    }
     for (platform, work) in DOORS {
         let person = |handle: &str| json!({ "platform": platform.slug(), "handle": handle, "name": handle });
         users.push(person("mira"));
@@ -176,7 +210,9 @@ async fn people_and_money(stage: &mut Stage) -> anyhow::Result<()> {
     }
     for (index, other) in [(ALPHA, BETA), (ALPHA, GAMMA), (BETA, ALPHA), (BETA, GAMMA), (GAMMA, ALPHA), (GAMMA, BETA)] {
         let address = stage.instances[other].domain.clone();
-        stage.ask(index, Command::PeerAdd { address, claims: Vec::new() }).await?;
+        let trusted: &[Platform] = if other == BETA { &CLAIMED_BY_SIGN_IN } else { &[] };
+        let claims = trusted.iter().map(|platform| platform.slug().to_owned()).collect();
+        stage.ask(index, Command::PeerAdd { address, claims }).await?;
     }
     stage.advance_to("2013-06-01T09:00:00Z").await?;
     for index in [ALPHA, BETA, GAMMA] {
@@ -237,7 +273,7 @@ async fn claim(stage: &Stage, home: usize, name: &str) -> anyhow::Result<String>
 }
 
 async fn claim_at(stage: &Stage, home: usize, name: &str, platform: Platform) -> anyhow::Result<String> {
-    let (owned, handle) = (name.to_owned(), name.to_owned());
+    let (owned, handle) = (name.to_owned(), whole_name(stage, platform, name));
     let command = Command::ClaimBegin { name: owned, platform: platform.slug().to_owned(), handle };
     let begun = stage.data(home, command).await?;
     {
@@ -251,6 +287,11 @@ async fn claim_at(stage: &Stage, home: usize, name: &str, platform: Platform) ->
     let (label, at) = (platform.label(), stage.instances[home].name);
     println!("{name} claims the account {name} on {label} at {at}: {}", checked.text);
     Ok(checked.text)
+}
+
+/// What an account is called from outside its platform: in the fediverse with its server.
+fn whole_name(stage: &Stage, platform: Platform, name: &str) -> String {
+    if platform == Platform::Fediverse { format!("{name}@{}", stage.sandbox.addr) } else { name.to_owned() }
 }
 
 fn give_stars(stage: &Stage, stars: &[(&str, &str, &str)]) -> anyhow::Result<()> {
@@ -417,36 +458,52 @@ async fn a_late_claim(stage: &mut Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The other seven platforms: mira claims her accounts there, patrons connect theirs or bring their export files.
+/// The other seven platforms and the fediverse: mira claims her accounts there, patrons connect theirs or bring files.
 async fn more_doors(stage: &mut Stage) -> anyhow::Result<()> {
-    chapter(9, "Seven more doors");
-    for (platform, _) in DOORS.into_iter().filter(|(platform, _)| !is_by_file(*platform)) {
-        claim_at(stage, BETA, "mira", platform).await?;
+    chapter(9, "Eight more doors");
+    let mut mira = Visitor::enter(stage, BETA, "mira").await?;
+    for (platform, _) in DOORS {
+        if CLAIMED_BY_SIGN_IN.contains(&platform) {
+            let said = mira.claim(platform, "mira").await?;
+            println!("mira claims the account mira on {} at beta, by signing in there: {said}", platform.label());
+        } else {
+            claim_at(stage, BETA, "mira", platform).await?;
+        }
     }
     stage.rest().await?;
-    for (patron, platform, ..) in ELSEWHERE {
-        let (home, ..) = patron_of(patron)?;
-        if is_by_file(platform) {
+    for like in &ELSEWHERE {
+        let (home, name) = patron_of(like.patron)?;
+        let (label, whole) = (like.platform.label(), whole_name(stage, like.platform, name));
+        match like.by {
             // The first file is a baseline, as every first reading is.
-            println!("{patron} imports a file of {}: {}", platform.label(), import(stage, patron, platform).await?);
-        } else {
-            let (name, handle) = (patron.to_owned(), patron.to_owned());
-            let platform = platform.slug().to_owned();
-            stage.ask(home, Command::BridgeConnect { name, platform, handle, is_trusted: true }).await?;
+            By::File => println!("{name} imports a file of {label}: {}", import(stage, name, like.platform).await?),
+            By::SignIn => {
+                Visitor::enter(stage, home, name).await?.connect(like.platform, name, &whole).await?;
+                println!("{name} connects {whole} on {label} at {}, by signing in there", stage.instances[home].name);
+            }
+            By::Name => {
+                let (name, platform) = (name.to_owned(), like.platform.slug().to_owned());
+                let command = Command::BridgeConnect { name, platform, handle: whole, is_trusted: true };
+                stage.ask(home, command).await?;
+            }
         }
     }
     stage.advance_to("2013-07-12T12:00:00Z").await?;
     {
         let mut world = stage.sandbox.world();
-        for (patron, platform, post, at) in ELSEWHERE {
-            world.like(platform, patron, post, at.parse()?)?;
+        for Like { patron, platform, post, at, .. } in &ELSEWHERE {
+            world.like(*platform, patron, post, at.parse()?)?;
         }
     }
-    let row = |(patron, platform, post, at): (&str, Platform, &str, &str)| {
-        let by = if is_by_file(platform) { "export file" } else { "API" };
-        vec![patron.to_owned(), platform.label().to_owned(), post.to_owned(), at.to_owned(), by.to_owned()]
+    let row = |like: &Like| {
+        let by = match like.by {
+            By::Name => "API, by name",
+            By::SignIn => "API, signed in",
+            By::File => "export file",
+        };
+        [like.patron, like.platform.label(), like.post, like.at, by].map(str::to_owned).to_vec()
     };
-    let rows: Vec<Vec<String>> = ELSEWHERE.into_iter().map(row).collect();
+    let rows: Vec<Vec<String>> = ELSEWHERE.iter().map(row).collect();
     println!("\n{}", table(&["patron", "platform", "liked", "at", "read by"], &rows));
     Ok(())
 }
@@ -467,15 +524,16 @@ async fn import(stage: &Stage, patron: &str, platform: Platform) -> anyhow::Resu
     Ok(stage.ask(home, command).await?.text)
 }
 
-/// July: fewer stars, likes from seven more platforms, and the shares that were held since June.
+/// July: fewer stars, likes from eight more platforms, and the shares that were held since June.
 async fn the_second_month(stage: &mut Stage) -> anyhow::Result<()> {
     chapter(10, "July, with what June had held");
     give_stars(stage, &JULY)?;
     stage.advance_to("2013-07-20T08:00:00Z").await?;
-    for (patron, platform, ..) in ELSEWHERE.into_iter().filter(|(_, platform, ..)| is_by_file(*platform)) {
-        println!("{patron} imports a newer file of {}: {}", platform.label(), import(stage, patron, platform).await?);
+    for Like { patron, platform, .. } in ELSEWHERE.iter().filter(|like| like.by == By::File) {
+        println!("{patron} imports a newer file of {}: {}", platform.label(), import(stage, patron, *platform).await?);
     }
-    println!("Nobody knows yet who wrote what the files name: those shares wait for the posts.");
+    println!("Files name no author. Whose the tweet is, mira's own list says to every instance that reads it;");
+    println!("the picture's share waits at alpha, to which Instagram shows nothing of hers.");
     stage.advance_to("2013-08-01T00:00:30Z").await?;
     stage.advance_to("2013-08-04T00:00:30Z").await?;
     for time in ["2013-08-10T00:01:00Z", "2013-08-10T00:30:00Z", "2013-08-10T01:00:00Z"] {
