@@ -172,6 +172,10 @@ impl Stage {
         Ok(())
     }
 
+    pub fn process_id(&self, index: usize) -> Option<u32> {
+        self.instances[index].process.as_ref().map(Child::id)
+    }
+
     /// Whether an instance has ended by itself since it was started.
     pub fn has_ended(&mut self, index: usize) -> bool {
         let process = self.instances[index].process.as_mut();

@@ -20,7 +20,6 @@ mod fediverse;
 mod feeds;
 mod followers;
 mod imports;
-mod measure_polling;
 mod money;
 mod operation;
 mod own_accounts;
