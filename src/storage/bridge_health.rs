@@ -1,6 +1,8 @@
 //! How the bridge to each platform fares: one row for each platform that was ever asked or paused, and its connections
 //! counted.
 
+use std::collections::BTreeMap;
+
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 
@@ -9,6 +11,10 @@ use super::schema::{bridge_health, connections};
 use super::{Error, Result, Tx};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
+
+/// How the words of an error begin that is about one account only.
+pub const LOST: &str = "the platform does not know it: ";
+pub const GONE: &str = "it is gone from the platform: ";
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Insertable)]
 #[diesel(table_name = bridge_health, treat_none_as_default_value = false)]
@@ -30,6 +36,8 @@ pub struct Health {
     /// When the hour began of which `requests` are counted.
     pub hour_at: i64,
     pub requests: i64,
+    /// Until when the platform asks all of us to wait.
+    pub limited_until: Option<i64>,
 }
 
 impl Health {
@@ -49,6 +57,7 @@ impl Health {
             quota_seen_at: None,
             hour_at: 0,
             requests: 0,
+            limited_until: None,
         }
     }
 
@@ -88,6 +97,7 @@ pub fn save(tx: &mut Tx, health: &Health) -> Result<()> {
         bridge_health::quota_seen_at.eq(health.quota_seen_at),
         bridge_health::hour_at.eq(health.hour_at),
         bridge_health::requests.eq(health.requests),
+        bridge_health::limited_until.eq(health.limited_until),
     );
     both!(tx, |db| diesel::insert_into(bridge_health::table)
         .values((bridge_health::platform.eq(&health.platform), values))
@@ -122,23 +132,44 @@ pub struct Count {
     pub active: i64,
     /// With a failure since their last success.
     pub failing: i64,
+    /// Those of them whose account the platform does not know any more.
+    pub lost: i64,
     /// When the next is due.
     pub next_poll_at: Option<i64>,
 }
 
-pub fn count_connections(tx: &mut Tx, platform: Platform) -> Result<Count> {
-    let (active, next_poll_at) = both!(tx, |db| connections::table
-        .filter(connections::platform.eq(platform.slug()))
+/// The connections of every platform that has any.
+pub fn count_connections(tx: &mut Tx) -> Result<BTreeMap<String, Count>> {
+    let active: Vec<(String, i64, Option<i64>)> = both!(tx, |db| connections::table
         .filter(connections::is_active.eq(true))
-        .select((count_star(), min(connections::next_poll_at)))
-        .first(db))?;
-    let failing = both!(tx, |db| connections::table
-        .filter(connections::platform.eq(platform.slug()))
+        .group_by(connections::platform)
+        .select((connections::platform, count_star(), min(connections::next_poll_at)))
+        .load(db))?;
+    let mut counts: BTreeMap<String, Count> = active
+        .into_iter()
+        .map(|(platform, active, next_poll_at)| (platform, Count { active, next_poll_at, ..Count::default() }))
+        .collect();
+    for (platform, failing) in count_failing(tx, "%")? {
+        counts.entry(platform).or_default().failing = failing;
+    }
+    // Told by how the class begins: see `bridges::error::told`.
+    for lost in [LOST, GONE] {
+        for (platform, lost) in count_failing(tx, &format!("{lost}%"))? {
+            counts.entry(platform).or_default().lost += lost;
+        }
+    }
+    Ok(counts)
+}
+
+/// Connections with a failure whose words are like this.
+fn count_failing(tx: &mut Tx, words: &str) -> Result<Vec<(String, i64)>> {
+    Ok(both!(tx, |db| connections::table
         .filter(connections::is_active.eq(true))
         .filter(connections::failures.gt(0))
-        .count()
-        .get_result(db))?;
-    Ok(Count { active, failing, next_poll_at })
+        .filter(connections::last_error.like(words))
+        .group_by(connections::platform)
+        .select((connections::platform, count_star()))
+        .load(db))?)
 }
 
 /// A connection of a platform that is read, the one that went well last.
