@@ -155,12 +155,14 @@ impl Holds {
         until
     }
 
-    /// The platform answered this request: whatever was held is over.
-    pub fn answered(&mut self, limits: &Limits, request: &HttpRequest) {
+    /// The platform answered this request: what is over is forgotten. An answer to what went out before a limit was met
+    /// lifts nothing.
+    pub fn answered(&mut self, limits: &Limits, request: &HttpRequest, now: Timestamp) {
         let lane = limits.lane(request);
-        self.0.remove(&lane);
-        if let Some(bill) = bill_of(lane) {
-            self.0.remove(&bill);
+        for lane in [bill_of(lane.clone()), Some(lane)].into_iter().flatten() {
+            if self.0.get(&lane).is_some_and(|hold| hold.until <= now) {
+                self.0.remove(&lane);
+            }
         }
     }
 
@@ -272,7 +274,9 @@ mod tests {
         let mut limited = |seconds: i64| holds.limited(&limits, &request, None, "", at(seconds));
         assert_eq!((limited(0), limited(1)), (at(60), at(61)), "two that were under way met one limit");
         assert_eq!((limited(100), limited(300)), (at(220), at(540)));
-        holds.answered(&limits, &request);
+        holds.answered(&limits, &request, at(539));
+        assert!(holds.refusal(&limits, &request, at(539)).is_some(), "that was asked before the limit was met");
+        holds.answered(&limits, &request, at(541));
         assert_eq!(holds.limited(&limits, &request, None, "", at(600)), at(660));
     }
 

@@ -132,7 +132,7 @@ impl Meter {
             }
         };
         if reply.status < 400 {
-            lock(&self.holds).answered(&self.limits, request);
+            lock(&self.holds).answered(&self.limits, request, ours);
             return Ok(reply);
         }
         match self.limits.class_of(&reply) {

@@ -12,9 +12,9 @@ use super::{Error, Result, Tx};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 
-/// How the words of an error begin that is about one account only.
-pub const LOST: &str = "the platform does not know it: ";
-pub const GONE: &str = "it is gone from the platform: ";
+/// How the words of an error begin that says nothing against the bridge: it is about one account only, or about waiting.
+pub const EXCUSES: [&str; 3] =
+    ["the platform does not know it: ", "it is gone from the platform: ", "the platform asks us to wait: "];
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Insertable)]
 #[diesel(table_name = bridge_health, treat_none_as_default_value = false)]
@@ -132,8 +132,8 @@ pub struct Count {
     pub active: i64,
     /// With a failure since their last success.
     pub failing: i64,
-    /// Those of them whose account the platform does not know any more.
-    pub lost: i64,
+    /// Those of them that say nothing against the bridge: the account is gone, or has to wait.
+    pub excused: i64,
     /// When the next is due.
     pub next_poll_at: Option<i64>,
 }
@@ -153,12 +153,38 @@ pub fn count_connections(tx: &mut Tx) -> Result<BTreeMap<String, Count>> {
         counts.entry(platform).or_default().failing = failing;
     }
     // Told by how the class begins: see `bridges::error::told`.
-    for lost in [LOST, GONE] {
-        for (platform, lost) in count_failing(tx, &format!("{lost}%"))? {
-            counts.entry(platform).or_default().lost += lost;
+    for words in EXCUSES {
+        for (platform, excused) in count_failing(tx, &format!("{words}%"))? {
+            counts.entry(platform).or_default().excused += excused;
         }
     }
     Ok(counts)
+}
+
+/// Whether all active connections of a platform fail, but for those that are excused, and there is one. Without counting:
+/// one that is read well is soon found.
+pub fn is_failing_for_all(tx: &mut Tx, platform: Platform) -> Result<bool> {
+    let well: Option<i64> = both!(tx, |db| connections::table
+        .filter(connections::platform.eq(platform.slug()))
+        .filter(connections::is_active.eq(true))
+        .filter(connections::failures.eq(0))
+        .select(connections::id)
+        .first(db)
+        .optional())?;
+    if well.is_some() {
+        return Ok(false);
+    }
+    let [lost, gone, waits] = EXCUSES;
+    let failing: Option<i64> = both!(tx, |db| connections::table
+        .filter(connections::platform.eq(platform.slug()))
+        .filter(connections::is_active.eq(true))
+        .filter(connections::last_error.not_like(format!("{gone}%")))
+        .filter(connections::last_error.not_like(format!("{lost}%")))
+        .filter(connections::last_error.not_like(format!("{waits}%")))
+        .select(connections::id)
+        .first(db)
+        .optional())?;
+    Ok(failing.is_some())
 }
 
 /// Connections with a failure whose words are like this.

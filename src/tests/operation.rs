@@ -424,18 +424,26 @@ fn health_and_pauses_are_kept_by_both_databases() {
             node.flow(move |tx, _| connections::connect(tx, id, &account, "nils", at).map(|row| row.unwrap().id))
         };
         connect("github:7");
-        let gone = [Error::NotFound { message: "404".into() }, Error::Gone { message: "451".into() }];
-        for (account, error) in ["appnet:1", "appnet:2"].into_iter().zip(gone) {
+        let gone = [
+            Error::NotFound { message: "404".into() },
+            Error::Gone { message: "451".into() },
+            Error::RateLimited { until: None, message: "429".into() },
+        ];
+        for (account, error) in ["appnet:1", "appnet:2", "appnet:4"].into_iter().zip(gone) {
             let (row, reason) = (connect(account), error.to_string());
             node.flow(move |tx, _| connections::postpone(tx, row, until, &reason));
         }
         let down = connect("appnet:3");
         node.flow(move |tx, _| connections::postpone(tx, down, until, &Error::transient("502").to_string()));
         let counts = node.read(bridge_health::count_connections);
-        let count = Count { active: 1, failing: 0, lost: 0, next_poll_at: Some(at.micros()) };
+        let count = Count { active: 1, failing: 0, excused: 0, next_poll_at: Some(at.micros()) };
         assert_eq!(counts.get("github"), Some(&count));
-        let count = Count { active: 3, failing: 3, lost: 2, next_poll_at: Some(until.micros()) };
+        let count = Count { active: 4, failing: 4, excused: 3, next_poll_at: Some(until.micros()) };
         assert_eq!((counts.get("appnet"), counts.len()), (Some(&count), 2));
+        let is_failing = |platform| node.read(move |tx| bridge_health::is_failing_for_all(tx, platform));
+        assert_eq!((is_failing(APPNET), is_failing(GITHUB), is_failing(Platform::Vimeo)), (true, false, false));
+        node.flow(move |tx, _| connections::save_success(tx, down, until, until, None));
+        assert!(!is_failing(APPNET));
         assert_eq!(node.read(move |tx| connections::due_by_platform(tx, at)), [("github".to_owned(), 1)]);
         let check = |platform: Platform| NewClaimCheck {
             identity: ExternalId::new(platform, "7").unwrap(),

@@ -47,25 +47,23 @@ impl State {
         }
     }
 
-    fn of(node: &Node, report: &Report) -> State {
-        let Report { platform, health, connections, .. } = report;
-        let Some(bridge) = node.bridges.get(*platform) else {
+    /// - `is_failing_for_all`: whether every connection fails that has no excuse.
+    fn of(node: &Node, platform: Platform, health: &Health, is_failing_for_all: bool, now: Timestamp) -> State {
+        let Some(bridge) = node.bridges.get(platform) else {
             // Likes of the fediverse arrive by themselves.
-            return if *platform == Platform::Fediverse { State::Ok } else { State::Off };
+            return if platform == Platform::Fediverse { State::Ok } else { State::Off };
         };
         let able = bridge.capabilities();
         let lists_likes = bridge.live().is_some() && (able.lists_likes_of_others || able.lists_own_likes);
-        // An account that is gone is only that account's.
-        let there = connections.active - connections.lost;
         let is_never_asked = health.last_success_at.is_none() && health.last_error_at.is_none();
         match () {
             () if health.is_paused() => State::Paused,
             () if bridge.live().is_some() && !bridge.is_ready() => State::NoKeys,
             () if health.failures > 0 => State::Failing,
-            () if !lists_likes && *platform != Platform::Fediverse => State::FileOnly,
-            () if there > 0 && connections.failing - connections.lost >= there => State::Failing,
-            () if report.waits_until.is_some() => State::Waiting,
-            () if is_never_asked && *platform != Platform::Fediverse => State::Untried,
+            () if !lists_likes && platform != Platform::Fediverse => State::FileOnly,
+            () if waits_until(node, platform, health, now).is_some() => State::Waiting,
+            () if is_failing_for_all => State::Failing,
+            () if is_never_asked && platform != Platform::Fediverse => State::Untried,
             () => State::Ok,
         }
     }
@@ -106,27 +104,50 @@ pub async fn reports(node: &Node) -> Result<Vec<Report>, JobError> {
         })
         .await?;
     let report = |(platform, health): (Platform, Health)| {
-        let budget = budget(node, platform, &health, now);
-        let spent_until = if let Budget::Until(until) = budget { Some(until) } else { None };
-        let mut report = Report {
+        let connections = counts.get(platform.slug()).copied().unwrap_or_default();
+        // An account that is gone is only that account's.
+        let there = connections.active - connections.excused;
+        let is_failing_for_all = there > 0 && connections.failing - connections.excused >= there;
+        Report {
             platform,
-            state: State::Ok,
-            budget,
+            state: State::of(node, platform, &health, is_failing_for_all, now),
+            budget: budget(node, platform, &health, now),
             quota: watch_bridge::quota(&health, now),
-            waits_until: limited_until(node, platform, &health, now).max(spent_until),
-            connections: counts.get(platform.slug()).copied().unwrap_or_default(),
+            waits_until: waits_until(node, platform, &health, now),
+            connections,
             due: due.iter().find(|(slug, _)| slug == platform.slug()).map_or(0, |(_, count)| *count),
             health,
-        };
-        report.state = State::of(node, &report);
-        report
+        }
     };
     Ok(rows.into_iter().map(report).collect())
 }
 
-/// The word for every bridge, and nothing else: for the front door.
+/// The word for every bridge, and nothing else: for the front door, where nothing is counted.
 pub async fn states(node: &Node) -> Result<Vec<(Platform, State)>, JobError> {
-    Ok(reports(node).await?.into_iter().map(|report| (report.platform, report.state)).collect())
+    let now = node.now();
+    let rows = node
+        .db
+        .read(|tx| {
+            let mut rows = Vec::new();
+            for (platform, health) in bridge_health::all(tx)? {
+                rows.push((platform, health, bridge_health::is_failing_for_all(tx, platform)?));
+            }
+            Ok::<_, storage::Error>(rows)
+        })
+        .await?;
+    let state = |(platform, health, is_failing): (Platform, Health, bool)| {
+        (platform, State::of(node, platform, &health, is_failing, now))
+    };
+    Ok(rows.into_iter().map(state).collect())
+}
+
+/// Until when polling asks nothing of a platform: because of a limit that was met, or of the budget.
+fn waits_until(node: &Node, platform: Platform, health: &Health, now: Timestamp) -> Option<Timestamp> {
+    let spent_until = match budget(node, platform, health, now) {
+        Budget::Until(until) => Some(until),
+        Budget::Unlimited | Budget::Left(_) => None,
+    };
+    limited_until(node, platform, health, now).max(spent_until)
 }
 
 /// Until when a platform asks all of us to wait; `None` when it does not, or not any more.
