@@ -23,7 +23,8 @@ pub enum Error {
     /// Deleted or blocked for good, by the platform's own word.
     #[error("it is gone from the platform: {message}")]
     Gone { message: String },
-    /// Too many requests. `until` is by the platform's clock; `None` when it did not say.
+    /// Too many requests. `until` is by the platform's clock where a connector reads it, and by ours behind
+    /// [`super::meter`]; `None` when the platform did not say.
     #[error("the platform asks us to wait: {message}")]
     RateLimited { until: Option<Timestamp>, message: String },
     #[error("the platform wants money for this: {message}")]
@@ -106,6 +107,24 @@ impl Error {
     }
 }
 
+/// How an error of each class begins when it is told: the way back from a text that was kept.
+const TOLD: [(&str, &str); 9] = [
+    ("unauthorized", "the platform refused the token: "),
+    ("forbidden", "the platform does not allow this: "),
+    ("not_found", "the platform does not know it: "),
+    ("gone", "it is gone from the platform: "),
+    ("rate_limited", "the platform asks us to wait: "),
+    ("payment_required", "the platform wants money for this: "),
+    ("transient", "the platform failed for the moment: "),
+    ("malformed", "the reply is not in a known form: "),
+    ("unsupported", "this platform cannot do that: "),
+];
+
+/// The class of an error that was kept as a text, and its own words. `None` for what is no error of a platform.
+pub fn told(text: &str) -> Option<(&'static str, &str)> {
+    TOLD.into_iter().find_map(|(class, begin)| Some((class, text.strip_prefix(begin)?)))
+}
+
 /// An id that the domain refuses can only have come from a reply.
 impl From<IdentityError> for Error {
     fn from(error: IdentityError) -> Error {
@@ -128,6 +147,16 @@ mod tests {
         let error = Error::malformed(format!("no\nERROR paid \u{1b}[31m{}", "x".repeat(5_000)));
         assert!(error.message().starts_with("no ERROR paid  [31mx"));
         assert!(error.message().chars().count() <= MESSAGE_CHARS_MAX);
+    }
+
+    #[test]
+    fn what_was_told_of_an_error_tells_its_class_again() {
+        let statuses = [401, 402, 403, 404, 410, 429, 500, 422];
+        let errors = statuses.map(|status| Error::of_status(status, "so: it is".to_owned()));
+        for error in errors.into_iter().chain([Error::unsupported("so: it is")]) {
+            assert_eq!(told(&error.to_string()), Some((error.class(), "so: it is")));
+        }
+        assert_eq!(told("1 items could not be understood"), None);
     }
 
     #[test]

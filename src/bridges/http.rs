@@ -108,7 +108,8 @@ impl Headers {
     }
 
     /// When `Retry-After` lets us ask again, by the platform's own clock: it is a moment, or seconds from the `Date` of
-    /// the reply (RFC 9110, section 10.2.3). Seconds without a `Date` have no start, and more than a day is cut short.
+    /// the reply (RFC 9110, section 10.2.3). More than a day is cut short. Seconds without a `Date` have no start here;
+    /// [`super::meter`] gives every reply one.
     pub(crate) fn retry_at(&self) -> Option<Timestamp> {
         let text = self.get("retry-after")?.trim();
         match text.parse::<u64>() {
@@ -163,6 +164,12 @@ pub enum HttpFailure {
     /// See [`super::meter`].
     #[error("the operator has paused this bridge")]
     Paused,
+    /// The platform asks us to wait; by our own clock.
+    #[error("{message}")]
+    Limited { until: Timestamp, message: String },
+    /// The platform wants money, and was not asked again yet.
+    #[error("{0}")]
+    Unpaid(String),
 }
 
 impl From<HttpFailure> for Error {
@@ -170,6 +177,8 @@ impl From<HttpFailure> for Error {
         match failure {
             HttpFailure::NotAllowed(_) => Error::Forbidden { message: readable(&failure.to_string()) },
             HttpFailure::TooLarge(_) => Error::malformed(failure.to_string()),
+            HttpFailure::Limited { until, message } => Error::RateLimited { until: Some(until), message },
+            HttpFailure::Unpaid(message) => Error::PaymentRequired { message },
             HttpFailure::Timeout | HttpFailure::Unreachable(_) | HttpFailure::Broken(_) | HttpFailure::Paused => {
                 Error::transient(failure.to_string())
             }

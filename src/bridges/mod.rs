@@ -25,6 +25,7 @@ pub mod flickr;
 pub mod github;
 pub mod http;
 pub mod instagram;
+pub mod limits;
 pub mod listing;
 pub mod meter;
 pub mod oauth1;
@@ -50,6 +51,7 @@ use async_trait::async_trait;
 pub use backlink::proves;
 pub use error::Error;
 pub use http::{Http, HttpFailure, HttpReply, HttpRequest};
+pub use limits::{Counts, Limits};
 pub use meter::Meter;
 pub use reference::{ParsedRef, RefKind, ReferenceError};
 pub use sign_in::{Begun, Grant, SignInApi};
@@ -124,6 +126,11 @@ pub trait Bridge: Send + Sync {
 
     /// The reader of the platform's export file, where its layout is known.
     fn export(&self) -> Option<&dyn ExportFile>;
+
+    /// Whether this instance has the keys without which the platform answers nobody.
+    fn is_ready(&self) -> bool {
+        true
+    }
 
     /// The platform's door, where it is open and this instance is known there.
     fn sign_in(&self) -> Option<&dyn SignInApi>;

@@ -212,11 +212,10 @@ pub enum BridgeVerb {
     },
     /// Takes the operator's refusal back. New likes count again; nothing comes back by itself.
     Allow { platform: String, handle: String },
-    /// Reads every connection now; or one account at once, and shows what changed.
+    /// Reads every connection now, or those of one platform; or one account at once, and shows what changed.
     Sync {
-        #[arg(requires = "handle")]
         platform: Option<String>,
-        /// Or the account's id.
+        /// Or the account's id. Without it, every connection of the platform.
         handle: Option<String>,
     },
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 
-use crate::config::{Config, Loaded, environment};
+use crate::config::{Config, DatabaseUrl, Loaded, environment};
 use crate::console::bridges::warnings;
 use crate::console::{Answer, Command, Refused, execute, socket};
 use crate::federation::{Node, library, node};
@@ -134,6 +134,7 @@ async fn ask(arguments: &Arguments, config: &Config, command: Command) -> anyhow
     let outcome = match answered {
         Some(outcome) => outcome,
         None => {
+            refuse_without_database(arguments, config, &command)?;
             let node = Node::start(config.clone()).await?;
             if imports.is_some() {
                 // Nobody else carries commands out: what another one left half done is over.
@@ -151,6 +152,22 @@ async fn ask(arguments: &Arguments, config: &Config, command: Command) -> anyhow
         }
     };
     show(arguments, outcome)
+}
+
+/// Refuses to tell of an instance that is not there: to start it would make one.
+fn refuse_without_database(arguments: &Arguments, config: &Config, command: &Command) -> anyhow::Result<()> {
+    let DatabaseUrl::Sqlite(path) = &config.database.url else { return Ok(()) };
+    if !command.only_reads() || path.exists() {
+        return Ok(());
+    }
+    let hint = match &arguments.config {
+        None => "name its configuration with --config or FEDFLATTR_CONFIG",
+        Some(_) => "look at database.url and server.data_dir of the configuration",
+    };
+    anyhow::bail!(
+        "there is no instance here: no database at {}; {hint}, or make one with `fedflattr init`",
+        path.display()
+    )
 }
 
 /// Says now and then how far an import is, for as long as somebody waits for it.
@@ -199,6 +216,29 @@ fn make_private_directory(path: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_only_tells_makes_no_instance() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data").display().to_string();
+        let flags = [("server.domain", "localhost:21997"), ("server.data_dir", &data)];
+        let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let config = Config::load(None, std::iter::empty(), &flags).unwrap().config;
+        let refused = |words: &[&str]| {
+            let arguments = Arguments::try_parse_from([&["fedflattr"], words].concat()).unwrap();
+            let command = arguments.verb.clone().into_command().unwrap();
+            refuse_without_database(&arguments, &config, &command).err().map(|error| error.to_string())
+        };
+        for words in [&["bridge", "list"][..], &["status"], &["user", "list"], &["bridge", "status", "github"]] {
+            let told = refused(words).expect("a refusal");
+            assert!(told.contains("there is no instance here") && told.contains("--config"), "{told}");
+        }
+        assert_eq!(refused(&["user", "create", "ana"]), None);
+        let DatabaseUrl::Sqlite(path) = &config.database.url else { panic!("the default is SQLite") };
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+        assert_eq!(refused(&["bridge", "list"]), None);
+    }
 
     #[test]
     fn a_cause_that_is_in_the_text_already_is_not_said_twice() {

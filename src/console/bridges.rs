@@ -13,6 +13,7 @@ use crate::flows::watch_bridge::Budget;
 use crate::jobs::health::{self, Report, State};
 use crate::jobs::try_out::Trial;
 use crate::jobs::{self, TurnEnd};
+use crate::storage::Tx;
 use crate::storage::connections::{self, Connection};
 
 /// The warning about the terms of every platform that is switched on; empty when none is.
@@ -40,11 +41,23 @@ fn last_error(report: &Report) -> Option<String> {
 }
 
 fn quota(report: &Report) -> Option<String> {
-    let left = report.health.quota_remaining?;
-    Some(match moment(report.health.quota_resets_at) {
-        Some(resets_at) => format!("{left} left until {resets_at}"),
+    let (left, resets_at) = report.quota?;
+    Some(match resets_at {
+        Some(resets_at) => format!("{left} left until {}", resets_at.floor_to_second()),
         None => format!("{left} left at {}", or_never(report.health.quota_seen_at)),
     })
+}
+
+/// How a bridge is, and until when where that ends by itself.
+fn state(report: &Report) -> String {
+    match (report.state, report.waits_until) {
+        (State::Waiting, Some(until)) => format!("waits until {}", until.floor_to_second()),
+        (state, _) => state.as_str().to_owned(),
+    }
+}
+
+fn next_poll(report: &Report) -> Option<String> {
+    report.next_poll().map(|at| at.floor_to_second().to_string())
 }
 
 fn budget(budget: Budget) -> String {
@@ -56,7 +69,8 @@ fn budget(budget: Budget) -> String {
 }
 
 fn report_as_data(report: &Report) -> Value {
-    let Report { platform, state, health, connections, due, budget } = report;
+    let Report { platform, state, health, connections, due, budget, quota, waits_until } = report;
+    let to_second = |at: Timestamp| at.floor_to_second().to_string();
     json!({
         "platform": platform.slug(),
         "state": state.as_str(),
@@ -66,8 +80,9 @@ fn report_as_data(report: &Report) -> Value {
             "class": class, "message": health.last_error, "at": moment(health.last_error_at),
         })),
         "failures": health.failures,
-        "quota": health.quota_remaining.map(|remaining| json!({
-            "remaining": remaining, "resets_at": moment(health.quota_resets_at), "seen_at": moment(health.quota_seen_at),
+        "waits_until": waits_until.map(to_second),
+        "quota": quota.map(|(remaining, resets_at)| json!({
+            "remaining": remaining, "resets_at": resets_at.map(to_second), "seen_at": moment(health.quota_seen_at),
         })),
         "polling": match budget {
             Budget::Unlimited => Value::Null,
@@ -76,7 +91,7 @@ fn report_as_data(report: &Report) -> Value {
         },
         "connections": {
             "active": connections.active, "due": due, "failing": connections.failing,
-            "next_poll": moment(connections.next_poll_at),
+            "next_poll": next_poll(report),
         },
     })
 }
@@ -97,12 +112,12 @@ pub async fn bridge_list(node: &Node) -> Result<Answer, Refused> {
         .map(|report| {
             vec![
                 report.platform.slug().to_owned(),
-                report.state.as_str().to_owned(),
+                state(report),
                 report.connections.active.to_string(),
                 report.due.to_string(),
                 report.connections.failing.to_string(),
                 or_never(report.health.last_success_at),
-                moment(report.connections.next_poll_at).unwrap_or_default(),
+                next_poll(report).unwrap_or_default(),
                 quota(report).unwrap_or_default(),
                 last_error(report).unwrap_or_default(),
             ]
@@ -144,8 +159,10 @@ pub async fn bridge_status(node: &Node, platform: &str) -> Result<Answer, Refuse
     let health = &report.health;
     let state = match (report.state, moment(health.paused_at)) {
         (State::Paused, Some(at)) => format!("paused since {at}: nothing is read"),
+        (State::Failing, _) if health.failures == 0 => "failing for every connection".to_owned(),
         (State::Failing, _) => format!("failing, {} times in a row", health.failures),
-        (state, _) => state.as_str().to_owned(),
+        (State::NoKeys, _) => format!("no keys: docs/bridges/{platform}.md says which it needs"),
+        _ => state(&report),
     };
     let connections = report.connections;
     let rows: Vec<Vec<String>> = [
@@ -158,7 +175,7 @@ pub async fn bridge_status(node: &Node, platform: &str) -> Result<Answer, Refuse
             "connections",
             format!("{}, of which {} are due and {} failing", connections.active, report.due, connections.failing),
         ),
-        ("next poll", or_never(connections.next_poll_at)),
+        ("next poll", next_poll(&report).unwrap_or_else(|| "never".to_owned())),
     ]
     .into_iter()
     .map(|(name, value)| vec![name.to_owned(), value])
@@ -218,21 +235,36 @@ pub async fn bridge_test(node: &Node, platform: &str, handle: Option<String>) ->
     Ok(Answer::new(lines.join("\n"), data))
 }
 
-/// Reads every connection, or one account, now.
+/// Reads every connection, those of a platform, or one account, now.
 pub async fn bridge_sync(node: &Node, platform: Option<&str>, handle: Option<&str>) -> Result<Answer, Refused> {
     let (Some(platform), Some(handle)) = (platform, handle) else {
-        if platform.is_some() {
-            return Err(Refused("name the account too: bridge sync <platform> <handle>".to_owned()));
-        }
         let now = node.now();
-        let count = node.write(move |tx| connections::poll_now(tx, now)).await.map_err(refuse)?;
-        return Ok(Answer::new(format!("{count} connections are read now"), json!({ "connections": count })));
+        let platform: Option<Platform> = platform.map(parse).transpose()?;
+        if let Some(platform) = platform {
+            refuse_paused(node, platform)?;
+        }
+        let poll_now = move |tx: &mut Tx| match platform {
+            Some(platform) => connections::poll_platform_now(tx, platform, now),
+            None => connections::poll_now(tx, now),
+        };
+        let count = node.write(poll_now).await.map_err(refuse)?;
+        let of = platform.map(|platform| format!(" of {platform}")).unwrap_or_default();
+        let mut text = match count {
+            1 => format!("1 connection{of} is read now"),
+            count => format!("{count} connections{of} are read now"),
+        };
+        let waits = match platform {
+            Some(platform) => reports(node).await?.into_iter().find(|report| report.platform == platform),
+            None => None,
+        };
+        if let Some(until) = waits.and_then(|report| report.waits_until) {
+            text = format!("{text}, as soon as the bridge does not wait any more: {}", until.floor_to_second());
+        }
+        return Ok(Answer::new(text, json!({ "connections": count })));
     };
     let platform: Platform = parse(platform)?;
     let connection = connection_of(node, platform, handle).await?;
-    if node.bridges.meter(platform).is_some_and(|meter| meter.is_paused()) {
-        return Err(Refused(format!("the bridge to {platform} is paused: `fedflattr bridge resume {platform}`")));
-    }
+    refuse_paused(node, platform)?;
     let read = jobs::read_now(node, connection.id).await.map_err(refuse)?;
     let (turn, after) = read.ok_or_else(|| Refused(format!("{handle} is not connected any more")))?;
     let changed = turn.changed;
@@ -258,6 +290,16 @@ pub async fn bridge_sync(node: &Node, platform: Option<&str>, handle: Option<&st
             Ok(Answer::new(format!("read the likes of {}: {counted}{note}", after.handle), data))
         }
     }
+}
+
+fn refuse_paused(node: &Node, platform: Platform) -> Result<(), Refused> {
+    if node.bridges.get(platform).is_none() {
+        return Err(Refused(format!("the bridge to {platform} is switched off in the configuration")));
+    }
+    if node.bridges.meter(platform).is_some_and(|meter| meter.is_paused()) {
+        return Err(Refused(format!("the bridge to {platform} is paused: `fedflattr bridge resume {platform}`")));
+    }
+    Ok(())
 }
 
 /// The connection that is meant by a handle or an id.

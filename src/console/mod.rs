@@ -173,6 +173,30 @@ pub enum Command {
     Status,
 }
 
+impl Command {
+    /// Whether this only tells what is there. On an instance that was never made, that would be nothing at all.
+    pub const fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Command::UserList
+                | Command::BridgeList
+                | Command::BridgeStatus { .. }
+                | Command::BridgeImports { .. }
+                | Command::ClaimList
+                | Command::ClaimDisputes
+                | Command::PeerList
+                | Command::SettlementList
+                | Command::MonthStatus
+                | Command::LedgerVerify { .. }
+                | Command::LedgerAccounts { .. }
+                | Command::PayoutList
+                | Command::DeliveryList
+                | Command::InboxList
+                | Command::Status
+        )
+    }
+}
+
 /// What an instance answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer {

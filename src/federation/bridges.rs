@@ -10,10 +10,12 @@ use super::bridge_http::SignedClient;
 use super::client::GuardedClient;
 use super::fediverse_apps::StoredApps;
 use crate::bridges::http::Http;
+use crate::bridges::meter::Now;
 use crate::bridges::{
-    Bridge, Meter, Registry, Secret, appnet, fediverse, five_hundred_px, flickr, github, instagram, soundcloud,
-    twitter, vimeo,
+    Bridge, Counts, Limits, Meter, Registry, Secret, appnet, fediverse, five_hundred_px, flickr, github, instagram,
+    soundcloud, twitter, vimeo,
 };
+use crate::clock::Clock;
 use crate::config::{self, AppNetDialect, Bridges, HttpUrl, InstagramApi, TwitterApi};
 use crate::domain::identity::Platform;
 
@@ -42,9 +44,13 @@ pub struct Own {
 /// The bridges that are switched on.
 ///
 /// - `base_url`: of this instance, so that a platform knows whom to write to.
-pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str, own: Own) -> Registry {
+/// - `clock`: by which the instance waits.
+pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str, clock: &Clock, own: Own) -> Registry {
     let client: Arc<dyn Http> = Arc::new(client.clone());
-    let meters = Platform::ALL.map(|platform| (platform, Arc::new(Meter::new(Arc::clone(&client)))));
+    let clock = clock.clone();
+    let now: Now = Arc::new(move || clock.now());
+    let meter = |platform| Meter::new(Arc::clone(&client), limits(config, platform), Arc::clone(&now));
+    let meters = Platform::ALL.map(|platform| (platform, Arc::new(meter(platform))));
     let around = Around { meters: meters.into(), user_agent: format!("fedflattr ({base_url})") };
     let all = [
         twitter(&config.twitter, &around),
@@ -59,6 +65,22 @@ pub fn registry(config: &Bridges, client: &GuardedClient, base_url: &str, own: O
     ];
     let registry = all.into_iter().flatten().fold(Registry::default(), Registry::with);
     around.meters.into_iter().fold(registry, |registry, (platform, meter)| registry.metered(platform, meter))
+}
+
+/// How each platform limits us.
+fn limits(config: &Bridges, platform: Platform) -> Limits {
+    let by_token = |classify, own: Option<&config::Secret>| Limits::new(Counts::Token, classify, secret(own).as_ref());
+    match platform {
+        Platform::Twitter => by_token(twitter::error::classify, config.twitter.token.as_ref()),
+        Platform::Instagram => by_token(instagram::error::classify, None),
+        Platform::Vimeo => Limits::new(Counts::App, vimeo::error::classify, None),
+        Platform::SoundCloud => Limits::new(Counts::App, soundcloud::error::classify, None),
+        Platform::AppNet => by_token(appnet::error::classify, config.appnet.token.as_ref()),
+        Platform::GitHub => by_token(github::error::classify, config.github.token.as_ref()),
+        Platform::Flickr => Limits::new(Counts::App, flickr::error::classify, None),
+        Platform::FiveHundredPx => Limits::new(Counts::App, five_hundred_px::error::classify, None),
+        Platform::Fediverse => Limits::new(Counts::Server, fediverse::error::classify, None),
+    }
 }
 
 fn secret(given: Option<&config::Secret>) -> Option<Secret> {

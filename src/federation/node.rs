@@ -126,6 +126,11 @@ impl Node {
             Some(path) if config.server.domain.is_local() => Clock::File(path.into()),
             Some(_) => return Err(StartError::VirtualClock(config.server.domain.to_string())),
         };
+        Node::start_by(config, clock).await
+    }
+
+    /// The same by a clock that is handed in.
+    pub(crate) async fn start_by(config: Config, clock: Clock) -> Result<Node, StartError> {
         let instance = instance_of(&config);
         if std::env::var_os(CRASH_VARIABLE).is_some() && !config.server.domain.is_local() {
             return Err(StartError::CrashPoint(config.server.domain.to_string()));
@@ -155,7 +160,7 @@ impl Node {
             name: format!("{} (fedflattr)", config.instance.name),
             allows_local: !config.federation.allow_private_addresses.is_empty(),
         };
-        let bridges = super::bridges::registry(&config.bridge, &client, &instance.base_url, own);
+        let bridges = super::bridges::registry(&config.bridge, &client, &instance.base_url, &clock, own);
         for (platform, health) in db.read(bridge_health::all).await? {
             if let Some(meter) = bridges.meter(platform) {
                 meter.set_paused(health.is_paused());

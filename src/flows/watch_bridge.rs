@@ -27,6 +27,10 @@ pub struct Exchange {
     pub quota: Quota,
     /// Requests since the last exchange was noted.
     pub requests: u64,
+    /// Whether one of them went out for this: what was refused before that says nothing of the platform.
+    pub is_asked: bool,
+    /// Until when the platform asks all of us to wait, as this process knows it.
+    pub limited_until: Option<Timestamp>,
 }
 
 /// Puts down what came of an exchange.
@@ -43,6 +47,10 @@ pub fn after(mut health: Health, exchange: &Exchange) -> Health {
         (health.hour_at, health.requests) = (hour_at, 0);
     }
     health.requests = health.requests.saturating_add(count(exchange.requests));
+    if !exchange.is_asked {
+        return health;
+    }
+    note_limit(&mut health, exchange);
     match &exchange.outcome {
         Ok(()) => (health.last_success_at, health.failures) = (Some(at), 0),
         Err(error) => {
@@ -63,14 +71,25 @@ pub fn after(mut health: Health, exchange: &Exchange) -> Health {
     health
 }
 
-/// Whether a failure is everybody's; `None` for a limit, which says nothing of whether the platform is well.
+/// A limit holds until it is over, or the platform answers what was asked with what the instance has.
+fn note_limit(health: &mut Health, exchange: &Exchange) {
+    let kept = health.limited_until.filter(|until| {
+        let is_lifted = exchange.outcome.is_ok() && exchange.is_shared;
+        *until > exchange.at.micros() && !is_lifted
+    });
+    health.limited_until = exchange.limited_until.map(Timestamp::micros).max(kept);
+}
+
+/// Whether a failure is everybody's; `None` for a limit, which says nothing of whether the platform is well, and for what
+/// a connector refuses by itself.
 fn is_the_platforms(error: &bridges::Error, is_shared: bool) -> Option<bool> {
     use bridges::Error::*;
     match error {
-        RateLimited { .. } => None,
-        Transient { .. } | Malformed { .. } => Some(true),
-        Unauthorized { .. } | Forbidden { .. } | PaymentRequired { .. } => Some(is_shared),
-        NotFound { .. } | Gone { .. } | Unsupported { .. } => Some(false),
+        RateLimited { .. } | Unsupported { .. } => None,
+        // The bill is the app's, whoever it asks for.
+        Transient { .. } | Malformed { .. } | PaymentRequired { .. } => Some(true),
+        Unauthorized { .. } | Forbidden { .. } => Some(is_shared),
+        NotFound { .. } | Gone { .. } => Some(false),
     }
 }
 
@@ -88,6 +107,12 @@ fn note_quota(health: &mut Health, exchange: &Exchange) {
     health.quota_remaining = Some(remaining);
     health.quota_resets_at = resets_at;
     health.quota_seen_at = Some(exchange.at.micros());
+}
+
+/// What is left of the allowance by now, and until when where the platform named an end. `None` when its window is over.
+pub fn quota(health: &Health, now: Timestamp) -> Option<(i64, Option<Timestamp>)> {
+    let left = health.quota_remaining.filter(|_| ends_at(health).is_some_and(|end| end > now))?;
+    Some((left, health.quota_resets_at.map(Timestamp::from_micros)))
 }
 
 /// When what is known of the allowance is of no use any more. A platform that names no end is believed for an hour.
@@ -153,7 +178,8 @@ mod tests {
 
     fn answered(seconds: i64, remaining: Option<u64>, resets: i64) -> Exchange {
         let quota = Quota { remaining, resets_at: remaining.map(|_| at(resets)) };
-        Exchange { at: at(seconds), outcome: Ok(()), is_shared: true, quota, requests: 1 }
+        let outcome = Ok(());
+        Exchange { at: at(seconds), outcome, is_shared: true, quota, requests: 1, is_asked: true, limited_until: None }
     }
 
     fn failed(seconds: i64, error: bridges::Error, is_shared: bool) -> Exchange {
@@ -178,9 +204,32 @@ mod tests {
         check(bridges::Error::Unauthorized { expired: false, message: message.clone() }, true, 3);
         check(bridges::Error::Unauthorized { expired: true, message: message.clone() }, false, 0);
         check(bridges::Error::NotFound { message: message.clone() }, true, 0);
-        check(bridges::Error::RateLimited { until: None, message }, true, 2);
+        check(bridges::Error::RateLimited { until: None, message: message.clone() }, true, 2);
+        check(bridges::Error::unsupported("no way to ask for it"), true, 2);
+        check(bridges::Error::PaymentRequired { message }, false, 3);
         let well = after(Health { failures: 2, ..fresh() }, &answered(5, None, 0));
         assert_eq!((well.failures, well.last_success_at), (0, Some(at(5).micros())));
+    }
+
+    #[test]
+    fn what_never_went_out_says_nothing_of_the_platform() {
+        let failing = Health { failures: 2, ..fresh() };
+        for error in [bridges::Error::malformed("no such handle"), bridges::Error::NotFound { message: "no".into() }] {
+            let refused = Exchange { is_asked: false, requests: 0, ..failed(0, error, true) };
+            assert_eq!(after(failing.clone(), &refused), Health { hour_at: at(0).micros(), ..failing.clone() });
+        }
+    }
+
+    #[test]
+    fn a_limit_is_kept_until_it_is_over_or_lifted() {
+        let limited = Exchange { limited_until: Some(at(900)), ..answered(1, None, 0) };
+        let met = after(fresh(), &limited);
+        assert_eq!(met.limited_until, Some(at(900).micros()));
+        // Somebody's own allowance says nothing of ours, and another process may not know of it.
+        let own = Exchange { is_shared: false, ..answered(2, None, 0) };
+        assert_eq!(after(met.clone(), &own).limited_until, Some(at(900).micros()));
+        assert_eq!(after(met.clone(), &answered(2, None, 0)).limited_until, None);
+        assert_eq!(after(met, &failed(900, bridges::Error::transient("502"), true)).limited_until, None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! How the bridge to each platform fares: one row for each platform that was ever asked or paused, and its connections
 //! counted.
 
+use std::collections::BTreeMap;
+
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 
@@ -9,6 +11,10 @@ use super::schema::{bridge_health, connections};
 use super::{Error, Result, Tx};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
+
+/// How the words of an error begin that says nothing against the bridge: it is about one account only, or about waiting.
+pub const EXCUSES: [&str; 3] =
+    ["the platform does not know it: ", "it is gone from the platform: ", "the platform asks us to wait: "];
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Insertable)]
 #[diesel(table_name = bridge_health, treat_none_as_default_value = false)]
@@ -30,6 +36,8 @@ pub struct Health {
     /// When the hour began of which `requests` are counted.
     pub hour_at: i64,
     pub requests: i64,
+    /// Until when the platform asks all of us to wait.
+    pub limited_until: Option<i64>,
 }
 
 impl Health {
@@ -49,6 +57,7 @@ impl Health {
             quota_seen_at: None,
             hour_at: 0,
             requests: 0,
+            limited_until: None,
         }
     }
 
@@ -88,6 +97,7 @@ pub fn save(tx: &mut Tx, health: &Health) -> Result<()> {
         bridge_health::quota_seen_at.eq(health.quota_seen_at),
         bridge_health::hour_at.eq(health.hour_at),
         bridge_health::requests.eq(health.requests),
+        bridge_health::limited_until.eq(health.limited_until),
     );
     both!(tx, |db| diesel::insert_into(bridge_health::table)
         .values((bridge_health::platform.eq(&health.platform), values))
@@ -122,23 +132,70 @@ pub struct Count {
     pub active: i64,
     /// With a failure since their last success.
     pub failing: i64,
+    /// Those of them that say nothing against the bridge: the account is gone, or has to wait.
+    pub excused: i64,
     /// When the next is due.
     pub next_poll_at: Option<i64>,
 }
 
-pub fn count_connections(tx: &mut Tx, platform: Platform) -> Result<Count> {
-    let (active, next_poll_at) = both!(tx, |db| connections::table
+/// The connections of every platform that has any.
+pub fn count_connections(tx: &mut Tx) -> Result<BTreeMap<String, Count>> {
+    let active: Vec<(String, i64, Option<i64>)> = both!(tx, |db| connections::table
+        .filter(connections::is_active.eq(true))
+        .group_by(connections::platform)
+        .select((connections::platform, count_star(), min(connections::next_poll_at)))
+        .load(db))?;
+    let mut counts: BTreeMap<String, Count> = active
+        .into_iter()
+        .map(|(platform, active, next_poll_at)| (platform, Count { active, next_poll_at, ..Count::default() }))
+        .collect();
+    for (platform, failing) in count_failing(tx, "%")? {
+        counts.entry(platform).or_default().failing = failing;
+    }
+    // Told by how the class begins: see `bridges::error::told`.
+    for words in EXCUSES {
+        for (platform, excused) in count_failing(tx, &format!("{words}%"))? {
+            counts.entry(platform).or_default().excused += excused;
+        }
+    }
+    Ok(counts)
+}
+
+/// Whether all active connections of a platform fail, but for those that are excused, and there is one. Without counting:
+/// one that is read well is soon found.
+pub fn is_failing_for_all(tx: &mut Tx, platform: Platform) -> Result<bool> {
+    let well: Option<i64> = both!(tx, |db| connections::table
         .filter(connections::platform.eq(platform.slug()))
         .filter(connections::is_active.eq(true))
-        .select((count_star(), min(connections::next_poll_at)))
-        .first(db))?;
-    let failing = both!(tx, |db| connections::table
+        .filter(connections::failures.eq(0))
+        .select(connections::id)
+        .first(db)
+        .optional())?;
+    if well.is_some() {
+        return Ok(false);
+    }
+    let [lost, gone, waits] = EXCUSES;
+    let failing: Option<i64> = both!(tx, |db| connections::table
         .filter(connections::platform.eq(platform.slug()))
+        .filter(connections::is_active.eq(true))
+        .filter(connections::last_error.not_like(format!("{gone}%")))
+        .filter(connections::last_error.not_like(format!("{lost}%")))
+        .filter(connections::last_error.not_like(format!("{waits}%")))
+        .select(connections::id)
+        .first(db)
+        .optional())?;
+    Ok(failing.is_some())
+}
+
+/// Connections with a failure whose words are like this.
+fn count_failing(tx: &mut Tx, words: &str) -> Result<Vec<(String, i64)>> {
+    Ok(both!(tx, |db| connections::table
         .filter(connections::is_active.eq(true))
         .filter(connections::failures.gt(0))
-        .count()
-        .get_result(db))?;
-    Ok(Count { active, failing, next_poll_at })
+        .filter(connections::last_error.like(words))
+        .group_by(connections::platform)
+        .select((connections::platform, count_star()))
+        .load(db))?)
 }
 
 /// A connection of a platform that is read, the one that went well last.

@@ -311,6 +311,14 @@ pub fn set_setting(tx: &mut Tx, id: i64, setting: Setting) -> Result<()> {
 }
 
 /// Makes every connection due now. A limit that still holds is met again.
+pub fn poll_platform_now(tx: &mut Tx, platform: Platform, now: Timestamp) -> Result<usize> {
+    Ok(both!(tx, |db| diesel::update(connections::table)
+        .filter(connections::platform.eq(platform.slug()))
+        .filter(connections::is_active.eq(true))
+        .set(connections::next_poll_at.eq(now.micros()))
+        .execute(db))?)
+}
+
 pub fn poll_now(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     Ok(both!(tx, |db| diesel::update(connections::table)
         .filter(connections::is_active.eq(true))

@@ -9,6 +9,7 @@ pub mod postgres;
 mod tidy;
 mod world;
 
+mod bridge_limits;
 mod claims;
 mod close;
 mod consent;

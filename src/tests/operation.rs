@@ -62,19 +62,19 @@ pub fn flags(sandbox: &Sandbox, directory: &std::path::Path) -> Vec<(String, Str
     flags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-struct Stage {
-    node: Node,
-    sandbox: Sandbox,
+pub struct Stage {
+    pub node: Node,
+    pub sandbox: Sandbox,
     flags: Vec<(String, String)>,
     _directory: tempfile::TempDir,
 }
 
 impl Stage {
-    async fn new() -> Stage {
+    pub async fn new() -> Stage {
         Stage::with(&[]).await
     }
 
-    async fn with(more: &[(&str, &str)]) -> Stage {
+    pub async fn with(more: &[(&str, &str)]) -> Stage {
         let directory = tempfile::tempdir().unwrap();
         let sandbox = sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
         sandbox.sow(Clock::System.now());
@@ -91,14 +91,14 @@ impl Stage {
     }
 
     /// Ends the instance and starts it again.
-    async fn restarted(self) -> Stage {
+    pub async fn restarted(self) -> Stage {
         let Stage { node, sandbox, flags, _directory } = self;
         drop(node);
         let config = Config::load(None, std::iter::empty(), &flags).unwrap().config;
         Stage { node: Node::start(config).await.unwrap(), sandbox, flags, _directory }
     }
 
-    async fn patron(&self, name: &str) -> PatronId {
+    pub async fn patron(&self, name: &str) -> PatronId {
         let (instance, name, now) = (self.node.instance.clone(), name.to_owned(), self.node.now());
         self.node
             .write(move |tx| {
@@ -110,63 +110,63 @@ impl Stage {
             .unwrap()
     }
 
-    fn account(&self, platform: Platform, handle: &str) -> ExternalId {
+    pub fn account(&self, platform: Platform, handle: &str) -> ExternalId {
         ExternalId::new(platform, &self.sandbox.world().user(platform, handle).unwrap().id).unwrap()
     }
 
-    async fn connect(&self, patron: PatronId, platform: Platform, handle: &str) {
+    pub async fn connect(&self, patron: PatronId, platform: Platform, handle: &str) {
         let (account, handle, now) = (self.account(platform, handle), handle.to_owned(), self.node.now());
         let connected = self.node.write(move |tx| connections::connect(tx, patron, &account, &handle, now)).await;
         connected.unwrap().expect("nobody else has connected it");
     }
 
-    async fn connection(&self, platform: Platform) -> Connection {
+    pub async fn connection(&self, platform: Platform) -> Connection {
         let all = self.node.db.read(connections::connections).await.unwrap();
         all.into_iter().find(|row| row.platform == platform.slug()).unwrap()
     }
 
-    fn like(&self, platform: Platform, user: &str, place: usize) {
+    pub fn like(&self, platform: Platform, user: &str, place: usize) {
         let world = &mut *self.sandbox.world();
         let post = world.posts.iter().filter(|post| post.platform == platform).nth(place).unwrap().id.clone();
         let now = self.node.now();
         world.like(platform, user, &post, now).unwrap();
     }
 
-    fn fault(&self, platform: Platform, kind: Kind, count: u32) {
+    pub fn fault(&self, platform: Platform, kind: Kind, count: u32) {
         let (platform, path_glob) = (platform.slug().into(), "*".into());
         let fault = Fault { platform, path_glob, kind, count: Some(count), probability: None, seed: 0 };
         self.sandbox.world().faults.add(fault);
     }
 
-    fn asked(&self, platform: Platform) -> usize {
+    pub fn asked(&self, platform: Platform) -> usize {
         self.sandbox.world().requests.iter().filter(|request| request.platform == platform.slug()).count()
     }
 
-    async fn command(&self, command: Command) -> Result<Answer, Refused> {
+    pub async fn command(&self, command: Command) -> Result<Answer, Refused> {
         let federation = library::federation(&self.node).await.unwrap();
         execute(&federation, command).await
     }
 
-    async fn pause(&self, platform: Platform, is_paused: bool) -> Answer {
+    pub async fn pause(&self, platform: Platform, is_paused: bool) -> Answer {
         self.command(Command::BridgePause { platform: platform.slug().to_owned(), is_paused }).await.unwrap()
     }
 
-    async fn try_out(&self, platform: Platform, handle: &str) -> Result<Answer, Refused> {
+    pub async fn try_out(&self, platform: Platform, handle: &str) -> Result<Answer, Refused> {
         let handle = Some(handle.to_owned()).filter(|handle| !handle.is_empty());
         self.command(Command::BridgeTest { platform: platform.slug().to_owned(), handle }).await
     }
 
-    async fn report(&self, platform: Platform) -> Report {
+    pub async fn report(&self, platform: Platform) -> Report {
         let reports = health::reports(&self.node).await.unwrap();
         reports.into_iter().find(|report| report.platform == platform).unwrap()
     }
 
-    async fn make_due(&self) {
+    pub async fn make_due(&self) {
         let now = self.node.now();
         self.node.write(move |tx| connections::poll_now(tx, now)).await.unwrap();
     }
 
-    async fn read(&self) -> bool {
+    pub async fn read(&self) -> bool {
         read_due(&self.node, self.node.now()).await.unwrap()
     }
 }
@@ -338,11 +338,11 @@ async fn a_bridge_is_tried_out_and_the_reason_is_precise_when_it_fails() {
     assert!(answer.data["clock_ahead_seconds"].as_i64().unwrap().abs() < 30);
     assert!(stage.try_out(GITHUB, "").await.unwrap_err().0.contains("--handle"));
     let keyless = stage.try_out(Platform::Twitter, "nils").await.unwrap_err().0;
-    assert!(keyless.contains("(unauthorized_expired)") && keyless.contains("docs/bridges/twitter.md"), "{keyless}");
+    assert!(keyless.contains("(unauthorized)") && keyless.contains("docs/bridges/twitter.md"), "{keyless}");
+    assert_eq!(stage.asked(Platform::Twitter), 0, "who has no token is refused here");
     let refusals = [
         (Kind::RevokedToken, "(unauthorized)", "look at the keys of [bridge.github]"),
         (Kind::Http503, "(transient)", "bridge.github.base_url"),
-        (Kind::RateLimited { retry_after: 600 }, "(rate_limited)", "it works again at"),
         (Kind::HtmlErrorPage, "(malformed)", "something else answers"),
         (Kind::MissingScope, "(forbidden)", "permissions"),
     ];
@@ -353,6 +353,9 @@ async fn a_bridge_is_tried_out_and_the_reason_is_precise_when_it_fails() {
     }
     let unknown = stage.try_out(GITHUB, "nobody-of-this-name").await.unwrap_err().0;
     assert!(unknown.contains("(not_found)"), "{unknown}");
+    stage.fault(GITHUB, Kind::RateLimited { retry_after: 600 }, 1);
+    let limited = stage.try_out(GITHUB, "nils").await.unwrap_err().0;
+    assert!(limited.contains("(rate_limited)") && limited.contains("it works again at"), "{limited}");
     let stage = Stage::with(&[("bridge.github.enabled", "false")]).await;
     let off = stage.try_out(GITHUB, "nils").await.unwrap_err().0;
     assert!(off.contains("switched off"), "{off}");
@@ -393,26 +396,54 @@ fn health_and_pauses_are_kept_by_both_databases() {
         let ana = node.patron("ana").build();
         let at = node.now();
         let quota = Quota { remaining: Some(40), resets_at: Some(at.plus(Duration::from_secs(60))) };
-        let answered = Exchange { at, outcome: Ok(()), is_shared: true, quota, requests: 2 };
+        let outcome = Ok(());
+        let answered =
+            Exchange { at, outcome, is_shared: true, quota, requests: 2, is_asked: true, limited_until: None };
         let failed = Exchange { outcome: Err(Error::transient("502")), quota: Quota::default(), ..answered.clone() };
+        let first = failed.clone();
         assert!(node.flow(move |tx, _| bridge_health::set_paused(tx, GITHUB, Some(at))));
         node.flow(move |tx, _| {
             watch_bridge::note(tx, GITHUB, &answered)?;
-            watch_bridge::note(tx, GITHUB, &failed)
+            watch_bridge::note(tx, GITHUB, &first)
         });
         let health = node.read(|tx| bridge_health::of(tx, GITHUB));
         assert_eq!((health.paused_at, health.failures, health.requests), (Some(at.micros()), 1, 4));
         assert_eq!((health.quota_remaining, health.last_error.as_deref()), (Some(40), Some("502")));
+        let until = at.plus(Duration::from_secs(60));
+        let limited = Exchange { limited_until: Some(until), ..failed.clone() };
+        node.flow(move |tx, _| watch_bridge::note(tx, GITHUB, &limited));
+        assert_eq!(node.read(|tx| bridge_health::of(tx, GITHUB)).limited_until, Some(until.micros()));
         assert!(!node.flow(move |tx, _| bridge_health::set_paused(tx, GITHUB, Some(at))), "it was already");
         assert!(node.flow(|tx, _| bridge_health::set_paused(tx, GITHUB, None)));
         assert!(!node.read(|tx| bridge_health::of(tx, GITHUB)).is_paused());
         assert_eq!(node.read(bridge_health::all).len(), Platform::ALL.len());
 
-        let (id, account) = (ana.id, "github:7".parse::<ExternalId>().unwrap());
-        node.flow(move |tx, _| connections::connect(tx, id, &account, "nils", at).map(|row| row.unwrap().id));
-        let count = Count { active: 1, failing: 0, next_poll_at: Some(at.micros()) };
-        assert_eq!(node.read(|tx| bridge_health::count_connections(tx, GITHUB)), count);
-        assert_eq!(node.read(|tx| bridge_health::count_connections(tx, APPNET)), Count::default());
+        let id = ana.id;
+        let connect = |account: &'static str| {
+            let account = account.parse::<ExternalId>().unwrap();
+            node.flow(move |tx, _| connections::connect(tx, id, &account, "nils", at).map(|row| row.unwrap().id))
+        };
+        connect("github:7");
+        let gone = [
+            Error::NotFound { message: "404".into() },
+            Error::Gone { message: "451".into() },
+            Error::RateLimited { until: None, message: "429".into() },
+        ];
+        for (account, error) in ["appnet:1", "appnet:2", "appnet:4"].into_iter().zip(gone) {
+            let (row, reason) = (connect(account), error.to_string());
+            node.flow(move |tx, _| connections::postpone(tx, row, until, &reason));
+        }
+        let down = connect("appnet:3");
+        node.flow(move |tx, _| connections::postpone(tx, down, until, &Error::transient("502").to_string()));
+        let counts = node.read(bridge_health::count_connections);
+        let count = Count { active: 1, failing: 0, excused: 0, next_poll_at: Some(at.micros()) };
+        assert_eq!(counts.get("github"), Some(&count));
+        let count = Count { active: 4, failing: 4, excused: 3, next_poll_at: Some(until.micros()) };
+        assert_eq!((counts.get("appnet"), counts.len()), (Some(&count), 2));
+        let is_failing = |platform| node.read(move |tx| bridge_health::is_failing_for_all(tx, platform));
+        assert_eq!((is_failing(APPNET), is_failing(GITHUB), is_failing(Platform::Vimeo)), (true, false, false));
+        node.flow(move |tx, _| connections::save_success(tx, down, until, until, None));
+        assert!(!is_failing(APPNET));
         assert_eq!(node.read(move |tx| connections::due_by_platform(tx, at)), [("github".to_owned(), 1)]);
         let check = |platform: Platform| NewClaimCheck {
             identity: ExternalId::new(platform, "7").unwrap(),

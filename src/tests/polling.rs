@@ -1,10 +1,12 @@
 //! Reading likes from a platform, over days and interruptions: one instance, the sandbox, and a clock that is handed in.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use diesel::RunQueryDsl;
 
 use crate::bridges::Who;
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::domain::id::{ActorId, PatronId};
 use crate::domain::identity::{ExternalId, Platform};
@@ -29,6 +31,7 @@ struct Stage {
     node: Node,
     github: Sandbox,
     patron: PatronId,
+    clock: PathBuf,
     _directory: tempfile::TempDir,
 }
 
@@ -46,7 +49,10 @@ impl Stage {
         ];
         let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let config = Config::load(None, std::iter::empty(), &overrides).unwrap().config;
-        let node = Node::start(config).await.unwrap();
+        // The instance and the platform have one clock.
+        let clock = directory.path().join("clock");
+        clock::set(&clock, github.world().now).unwrap();
+        let node = Node::start_by(config, Clock::File(clock.clone())).await.unwrap();
         {
             let world = &mut *github.world();
             world.add_user(GITHUB, "mira");
@@ -54,15 +60,18 @@ impl Stage {
         }
         let now = github.world().now;
         let patron = register(&node, "nils", now).await;
-        Stage { node, github, patron, _directory: directory }
+        Stage { node, github, patron, clock, _directory: directory }
     }
 
     fn now(&self) -> Timestamp {
-        self.github.world().now
+        let now = self.github.world().now;
+        clock::set(&self.clock, now).unwrap();
+        now
     }
 
     fn later(&self, by: Duration) {
         self.github.world().advance(by);
+        self.now();
     }
 
     /// Gives likes to new repositories, one a second, and returns their ids.

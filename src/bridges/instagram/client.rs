@@ -99,6 +99,10 @@ impl Instagram {
         self.config.api.as_ref().map(|api| api.api)
     }
 
+    pub(super) fn has_keys(&self) -> bool {
+        self.door.is_some() || self.config.api.as_ref().is_some_and(|api| api.token.is_some())
+    }
+
     fn config(&self) -> Result<&ApiConfig, Error> {
         self.config.api.as_ref().ok_or_else(|| Error::unsupported("no API of Instagram is set: use the export file"))
     }

@@ -83,6 +83,10 @@ impl Bridge for Instagram {
         Some(&export::Export)
     }
 
+    fn is_ready(&self) -> bool {
+        self.has_keys()
+    }
+
     fn sign_in(&self) -> Option<&dyn SignInApi> {
         self.door.as_ref().map(|door| door as &dyn SignInApi)
     }

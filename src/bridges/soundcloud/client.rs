@@ -79,6 +79,10 @@ fn read_cursor(text: &str) -> Result<(Part, Option<&str>), Error> {
 }
 
 impl SoundCloud {
+    pub(super) fn has_keys(&self) -> bool {
+        self.app.is_some()
+    }
+
     pub fn new(mut config: Config, http: Arc<dyn Http>) -> SoundCloud {
         // With a closing slash the comparison of paths below cannot take `/soundcloud-evil` for `/soundcloud`.
         if !config.base_url.path().ends_with('/') {

@@ -118,6 +118,10 @@ impl Twitter {
         self.config.api
     }
 
+    pub(super) fn has_keys(&self) -> bool {
+        self.config.token.is_some() || self.door.is_some()
+    }
+
     pub(super) fn door(&self) -> Option<&dyn SignInApi> {
         match self.door.as_ref()? {
             Door::OAuth2(door) => Some(door),
@@ -133,15 +137,17 @@ impl Twitter {
         url
     }
 
-    fn authorization(&self, url: &Url, access: &Access) -> Result<Option<String>, Error> {
+    fn authorization(&self, url: &Url, access: &Access) -> Result<String, Error> {
         let credential = match access {
             Access::Instance => {
-                return Ok(self.config.token.as_ref().map(|token| format!("Bearer {}", token.reveal())));
+                let message = "Twitter answers nobody without a token, and none is configured".to_owned();
+                let token = self.config.token.as_ref().ok_or(Error::Unauthorized { expired: false, message })?;
+                return Ok(format!("Bearer {}", token.reveal()));
             }
             Access::User(credential) => credential,
         };
         match (self.config.api, credential) {
-            (_, Credential::Bearer(token)) => Ok(Some(format!("Bearer {}", token.reveal()))),
+            (_, Credential::Bearer(token)) => Ok(format!("Bearer {}", token.reveal())),
             (Api::V2, Credential::Signed { .. }) => {
                 Err(Error::unsupported("this account was connected by OAuth 1.0a, and version 2 of the API is set"))
             }
@@ -151,7 +157,7 @@ impl Twitter {
                 };
                 let consumer = Consumer { key: key.clone(), secret: secret.clone() };
                 let token = Token::of(credential)?;
-                Ok(Some(oauth1::authorization(&consumer, Some(token), Method::Get, url, &[])))
+                Ok(oauth1::authorization(&consumer, Some(token), Method::Get, url, &[]))
             }
         }
     }
@@ -159,9 +165,7 @@ impl Twitter {
     async fn get(&self, url: Url, access: &Access) -> Result<HttpReply, Error> {
         let mut headers =
             vec![Header::new("accept", "application/json"), Header::new("user-agent", self.config.user_agent.as_str())];
-        if let Some(authorization) = self.authorization(&url, access)? {
-            headers.push(Header::new("authorization", authorization));
-        }
+        headers.push(Header::new("authorization", self.authorization(&url, access)?));
         let reply = self.http.get(&url, &headers).await?;
         match reply.status {
             200 => Ok(reply),

@@ -76,6 +76,10 @@ impl Bridge for Twitter {
         Some(&export::Archive)
     }
 
+    fn is_ready(&self) -> bool {
+        self.has_keys()
+    }
+
     fn sign_in(&self) -> Option<&dyn SignInApi> {
         self.door()
     }

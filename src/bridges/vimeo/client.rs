@@ -87,6 +87,10 @@ impl Vimeo {
         Vimeo { config, http, app, door }
     }
 
+    pub(super) fn has_keys(&self) -> bool {
+        self.config.token.is_some() || self.app.is_some()
+    }
+
     /// Who likes a video, one page.
     pub async fn likers(
         &self,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::when::{backoff, end_of_limit, pause_platform};
+use super::when::{Place, backoff, end_of_limit, pause_platform};
 use super::{JobError, health, seen_details, seen_post};
-use crate::bridges::{self, Access, Bridge, Quota};
+use crate::bridges::{self, Access, Bridge, Quota, meter};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
@@ -86,9 +86,11 @@ async fn ask(
 ) -> Result<bool, JobError> {
     let Some(live) = bridge.live() else { return Ok(false) };
     let (id, platform) = (object.id, bridge.platform());
-    let asked = live.post(&object.object_ref()?, Some(&object.url), &Access::Instance).await;
+    let place = Place::of(&node.instance.host, platform, id.0);
+    let reference = object.object_ref()?;
+    let (asked, sent) = meter::counted(live.post(&reference, Some(&object.url), &Access::Instance)).await;
     let outcome = asked.as_ref().map(|_| ()).map_err(Clone::clone);
-    let exchange = health::exchange(node, platform, now, outcome, true, Quota::default());
+    let exchange = health::exchange(node, platform, now, (outcome, sent), true, Quota::default());
     node.write(move |tx| watch_bridge::note(tx, platform, &exchange)).await?;
     let found = match asked {
         Ok(post) => Found::There(Box::new((seen_post(node, &post), seen_details(&post)))),
@@ -96,7 +98,7 @@ async fn ask(
         // Hidden from us proves nothing by itself; the author's own public listing does not show it either.
         Err(bridges::Error::NotFound { .. } | bridges::Error::Forbidden { .. }) if check.is_missing() => Found::Gone,
         Err(bridges::Error::RateLimited { until, message }) => {
-            let until = end_of_limit(until, id.0, check.failures, now);
+            let until = end_of_limit(until, place, check.failures, now);
             node.write(move |tx| {
                 posts::postpone_check(tx, id, until, &message)?;
                 pause_platform(tx, platform, until)
@@ -105,9 +107,9 @@ async fn ask(
             return Ok(true);
         }
         Err(error) => {
-            let (next, reason) = (now.plus(backoff(id.0, check.failures)), error.to_string());
+            let (next, reason) = (now.plus(backoff(place, check.failures)), error.to_string());
             node.write(move |tx| posts::postpone_check(tx, id, next, &reason)).await?;
-            return Ok(false);
+            return Ok(health::is_limited(node, platform));
         }
     };
     if matches!(found, Found::Gone) {

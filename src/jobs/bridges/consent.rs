@@ -98,6 +98,9 @@ pub(super) async fn read_platform(node: &Node, platform: Platform, now: Timestam
         // Nobody can be asked there.
         return Ok(node.write(move |tx| consent::put_off_platform(tx, platform, now, now.plus(LOOK_AGE))).await? > 0);
     }
+    if super::health::is_limited(node, platform) {
+        return Ok(false);
+    }
     let due = node
         .db
         .read(move |tx| match consent::is_limited(tx, platform, now)? {
@@ -106,7 +109,7 @@ pub(super) async fn read_platform(node: &Node, platform: Platform, now: Timestam
         })
         .await?;
     for identity in &due {
-        if !look(node, identity, now).await? {
+        if super::health::is_limited(node, platform) || !look(node, identity, now).await? {
             break;
         }
     }

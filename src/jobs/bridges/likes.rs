@@ -6,12 +6,12 @@
 use std::sync::PoisonError;
 
 use super::health::{self, Allowance};
-use super::when::{BACKOFF_MIN, backoff, end_of_limit, next_poll, pause_platform};
-use super::{JobError, credentials, seen_post};
+use super::when::{BACKOFF_MIN, Place, backoff, end_of_limit, next_poll, pause_platform};
+use super::{JobError, credentials, notes, seen_post};
 use crate::bridges::listing::PAGES_MAX;
 use crate::bridges::{
     self, Access, Bridge, Capabilities, Credential, Cursor, LikeOrder, LikePage, LikesQuery, LikesReply, LiveApi,
-    Quota, Who,
+    Quota, Who, meter,
 };
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
@@ -119,21 +119,22 @@ async fn take_turn(
     let account = external_id(connection)?;
     let platform = account.platform();
     let Some(bridge) = node.bridges.get(platform).cloned() else {
-        return put_off(node, connection, "the bridge is switched off", now).await;
+        return put_off(node, connection, notes::SWITCHED_OFF, now).await;
     };
     let Some(live) = bridge.live() else {
-        return put_off(node, connection, "this platform has no API for likes", now).await;
+        return put_off(node, connection, notes::NO_API, now).await;
     };
     let able = bridge.capabilities();
-    let own = match credentials::of(node, &*bridge, &account, Purpose::Likes).await? {
+    let (own, sent) = meter::counted(credentials::of(node, &*bridge, &account, Purpose::Likes)).await;
+    let own = match own? {
         Ok(own) => own,
-        Err(error) => return fail(node, connection, platform, error, (false, Quota::default()), now).await,
+        Err(error) => return fail(node, connection, platform, (error, sent), (false, Quota::default()), now).await,
     };
     let has_ended = own.is_none() && credentials::has_ended(node, &account).await?;
     let Some((who, access)) = asked_as(able, account.clone(), own) else {
         let reason = match has_ended {
-            true => "what the account granted has ended: it has to sign in again",
-            false => "this platform shows likes only to the account itself, which has to sign in",
+            true => notes::GRANT_ENDED,
+            false => notes::ONLY_ITSELF,
         };
         return put_off(node, connection, reason, now).await;
     };
@@ -152,7 +153,8 @@ async fn take_turn(
         quota: Quota::default(),
         allowance,
     };
-    let ended = reading.run().await?;
+    let (ended, sent) = meter::counted(reading.run()).await;
+    let ended = ended?;
     let (changed, quota, id) = (std::mem::take(&mut reading.changed), reading.quota, connection.id);
     match ended {
         Ended::Done => {
@@ -164,13 +166,10 @@ async fn take_turn(
             Ok(Turn::of(changed, TurnEnd::Done))
         }
         Ended::TurnOver => {
-            let exchange = health::exchange(node, platform, now, Ok(()), is_shared, quota);
+            let exchange = health::exchange(node, platform, now, (Ok(()), sent), is_shared, quota);
             node.write(move |tx| {
                 connections::set_next_poll(tx, id, now)?;
-                if exchange.requests > 0 {
-                    watch_bridge::note(tx, platform, &exchange)?;
-                }
-                Ok::<(), storage::Error>(())
+                watch_bridge::note(tx, platform, &exchange)
             })
             .await?;
             Ok(Turn::of(changed, TurnEnd::More))
@@ -184,13 +183,13 @@ async fn take_turn(
                     node.write(move |tx| connections::set_next_poll(tx, id, now.plus(BACKOFF_MIN))).await?;
                     return Ok(Turn::of(changed, TurnEnd::PutOff));
                 }
-                Ok(None) => format!("{message}: the account has to sign in again"),
+                Ok(None) => format!("{message}{}", notes::SIGN_IN_AGAIN),
                 Err(error) => error.to_string(),
             };
             put_off(node, connection, &reason, now).await
         }
         Ended::Failed(error) => {
-            let mut turn = fail(node, connection, platform, error, (is_shared, quota), now).await?;
+            let mut turn = fail(node, connection, platform, (error, sent), (is_shared, quota), now).await?;
             turn.changed = changed;
             Ok(turn)
         }
@@ -200,7 +199,7 @@ async fn take_turn(
 /// Puts a connection off after a failure that is not the platform's: the others go on.
 pub async fn put_off(node: &Node, connection: &Connection, reason: &str, now: Timestamp) -> Result<Turn, JobError> {
     tracing::warn!(platform = %connection.platform, "could not read the likes of {}: {reason}", connection.handle);
-    let next = now.plus(backoff(connection.id, connection.failures));
+    let next = now.plus(backoff(place(node, connection)?, connection.failures));
     let (id, reason) = (connection.id, reason.to_owned());
     node.write(move |tx| connections::postpone(tx, id, next, &reason)).await?;
     Ok(Turn::of(Changed::default(), TurnEnd::PutOff))
@@ -211,23 +210,25 @@ async fn fail(
     node: &Node,
     connection: &Connection,
     platform: Platform,
-    error: bridges::Error,
+    (error, sent): (bridges::Error, u64),
     (is_shared, quota): (bool, Quota),
     now: Timestamp,
 ) -> Result<Turn, JobError> {
     let (id, reason) = (connection.id, error.to_string());
-    let (next, limited_until) = match &error {
+    let place = place(node, connection)?;
+    let next = match &error {
         bridges::Error::RateLimited { until, .. } => {
-            let until = end_of_limit(*until, connection.id, connection.failures, now);
+            let until = end_of_limit(*until, place, connection.failures, now);
             tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
-            (until, Some(until).filter(|_| is_shared))
+            until
         }
         _ => {
             tracing::warn!(platform = %platform, "could not read the likes of {}: {reason}", connection.handle);
-            (now.plus(backoff(connection.id, connection.failures)), None)
+            now.plus(backoff(place, connection.failures))
         }
     };
-    let exchange = health::exchange(node, platform, now, Err(error), is_shared, quota);
+    let exchange = health::exchange(node, platform, now, (Err(error), sent), is_shared, quota);
+    let limited_until = exchange.limited_until;
     node.write(move |tx| {
         connections::postpone(tx, id, next, &reason)?;
         if let Some(until) = limited_until {
@@ -237,6 +238,12 @@ async fn fail(
     })
     .await?;
     Ok(Turn { changed: Changed::default(), paused_until: limited_until, end: TurnEnd::PutOff })
+}
+
+fn place(node: &Node, connection: &Connection) -> Result<Place, storage::Error> {
+    let platform = connection.platform.parse();
+    let platform = platform.map_err(|_| storage::Error::corrupt("platform", &connection.platform))?;
+    Ok(Place::of(&node.instance.host, platform, connection.id))
 }
 
 /// In whose name a listing is asked for; `None` when it has to be the account's own and there is no credential.
@@ -327,7 +334,7 @@ impl Reading<'_> {
             connection,
             platform: self.platform,
             now: self.now,
-            next_poll: next_poll(connection, self.now, interval),
+            next_poll: next_poll(Place::of(&self.node.instance.host, self.platform, connection), self.now, interval),
             is_shared: self.is_shared,
             has_ended: self.has_ended,
             quota: self.quota,
@@ -394,12 +401,12 @@ struct Finish {
 impl Finish {
     fn carry_out(&mut self, tx: &mut Tx, unreadable: i64) -> Result<(), storage::Error> {
         let Finish { node, platform, now, is_shared, quota, .. } = self;
-        let make = || health::exchange(node, *platform, *now, Ok(()), *is_shared, *quota);
+        // It was answered, so it was asked.
+        let make = || health::exchange(node, *platform, *now, (Ok(()), 1), *is_shared, *quota);
         let exchange = self.exchange.get_or_insert_with(make);
-        let ended = "what the account granted has ended: sign in again; until then its public likes are read";
         let note = match unreadable {
-            0 => self.has_ended.then(|| ended.to_owned()),
-            _ => Some(format!("{unreadable} items could not be understood")),
+            0 => self.has_ended.then(|| notes::PUBLIC_ONLY.to_owned()),
+            _ => Some(format!("{unreadable}{}", notes::NOT_UNDERSTOOD)),
         };
         connections::save_success(tx, self.connection, self.now, self.next_poll, note.as_deref())?;
         watch_bridge::note(tx, self.platform, exchange)

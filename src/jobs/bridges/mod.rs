@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod find;
 pub mod health;
 mod likes;
+pub mod notes;
 mod posts;
 mod sources;
 pub mod try_out;
@@ -26,7 +27,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 
 use super::JobError;
-use crate::bridges::{self, Access, Post, Profile, Quota, Who};
+use crate::bridges::{self, Access, Post, Profile, Quota, Who, meter};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::fault;
@@ -125,12 +126,18 @@ async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobErro
         Kind::ClaimChecks => {
             let due = move |tx: &mut storage::Tx| connections::due_claim_checks(tx, platform, now, LOOKS_MAX);
             for check in node.db.read(due).await? {
+                if health::is_limited(node, platform) {
+                    break;
+                }
                 claims::check_peer_claim(node, check).await?;
             }
         }
         Kind::Looks => {
             let due = move |tx: &mut storage::Tx| storage::claims::due_looks(tx, platform, now, LOOKS_MAX);
             for identity in node.db.read(due).await? {
+                if health::is_limited(node, platform) {
+                    break;
+                }
                 claims::look_again(node, &identity).await?;
             }
         }
@@ -156,8 +163,8 @@ async fn round(node: &Node, Work { platform, kind }: Work) -> Result<(), JobErro
     Ok(())
 }
 
-/// What is due at a moment, with how much of it. Nothing is on a platform that the operator has paused, and no likes or
-/// posts where the budget of polling is used up.
+/// What is due at a moment, with how much of it. Nothing is on a platform that the operator has paused or that asks us to
+/// wait, and no likes or posts where the budget of polling is used up.
 async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobError> {
     let shared = node.clone();
     let (healths, likes, looks, consents, checks, feeds, questions, resolved, native) = node
@@ -193,7 +200,7 @@ async fn due_work(node: &Node, now: Timestamp) -> Result<Vec<(Work, i64)>, JobEr
         if count(&resolved) > 0 {
             work.push((Work { platform, kind: Kind::Resolved }, count(&resolved)));
         }
-        if health.is_paused() {
+        if health.is_paused() || health::limited_until(node, platform, &health, now).is_some() {
             continue;
         }
         if platform == Platform::Fediverse && node.bridges.get(platform).is_some() {
@@ -319,10 +326,10 @@ async fn ask(node: &Node, platform: Platform, who: &Who, access: &Access) -> Res
     if node.bridges.meter(platform).is_some_and(|meter| meter.is_paused()) {
         return Err(LookUpError::Paused(platform));
     }
-    let looked = live.profile(who, access).await;
+    let (looked, sent) = meter::counted(live.profile(who, access)).await;
     let outcome = looked.as_ref().map(|_| ()).map_err(Clone::clone);
     let is_shared = *access == Access::Instance;
-    let exchange = health::exchange(node, platform, node.now(), outcome, is_shared, Quota::default());
+    let exchange = health::exchange(node, platform, node.now(), (outcome, sent), is_shared, Quota::default());
     node.write(move |tx| watch_bridge::note(tx, platform, &exchange))
         .await
         .map_err(|error| LookUpError::Job(error.into()))?;

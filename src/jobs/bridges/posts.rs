@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::health::{self, Allowance};
-use super::when::{BACKOFF_MIN, backoff, end_of_limit, next_poll, pause_platform};
+use super::when::{BACKOFF_MIN, Place, backoff, end_of_limit, next_poll, pause_platform};
 use super::{JobError, credentials, seen_details, seen_post};
-use crate::bridges::{self, Access, Cursor, LiveApi, Post, PostKind, PostsOf, Quota};
+use crate::bridges::{self, Access, Cursor, LiveApi, Post, PostKind, PostsOf, Quota, meter};
 use crate::domain::id::IdentityId;
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
@@ -110,16 +110,19 @@ async fn read_feed(
         repositories: Vec::new(),
         quota: Quota::default(),
     };
-    match reading.run(begun).await? {
+    let (ended, sent) = meter::counted(reading.run(begun)).await;
+    match ended? {
         Ended::Done { unreadable } => {
-            if let Err(error) = reading.below().await? {
-                return fail(&reading, feed, error).await;
+            let (below, sent) = meter::counted(reading.below()).await;
+            if let Err(error) = below? {
+                return fail(&reading, feed, (error, sent)).await;
             }
             let note = (unreadable > 0).then(|| format!("{unreadable} posts could not be understood"));
             let interval = node.config.bridge.poll_interval(platform);
             let interval = interval.max(if is_metered { METERED_EVERY } else { EVERY });
-            let next = next_poll(id.0, now, interval);
-            let exchange = reading.exchange(Ok(()));
+            let next = next_poll(Place::of(&node.instance.host, platform, id.0), now, interval);
+            // It was answered, so it was asked.
+            let exchange = reading.exchange((Ok(()), 1));
             node.write(move |tx| {
                 feeds::save_success(tx, id, now, next, note.as_deref())?;
                 watch_bridge::note(tx, platform, &exchange)
@@ -143,7 +146,7 @@ async fn read_feed(
             };
             put_off(node, feed, &reason, now).await
         }
-        Ended::Failed(error) => fail(&reading, feed, error).await,
+        Ended::Failed(error) => fail(&reading, feed, (error, sent)).await,
     }
 }
 
@@ -151,28 +154,35 @@ async fn read_feed(
 async fn put_off(node: &Node, feed: &Feed, reason: &str, now: Timestamp) -> Result<Option<Timestamp>, JobError> {
     let id = feed.identity_id;
     tracing::info!(platform = %feed.platform, identity = %id, "could not read the posts of identity {id}: {reason}");
-    let next = now.plus(backoff(id.0, feed.failures));
+    let platform = feed.platform.parse().map_err(|_| storage::Error::corrupt("platform", &feed.platform))?;
+    let next = now.plus(backoff(Place::of(&node.instance.host, platform, id.0), feed.failures));
     let reason = reason.to_owned();
     node.write(move |tx| feeds::postpone(tx, id, next, &reason)).await?;
     Ok(None)
 }
 
 /// Puts an account off after a failure of the platform; a limit holds for all who share the allowance.
-async fn fail(reading: &Reading<'_>, feed: &Feed, error: bridges::Error) -> Result<Option<Timestamp>, JobError> {
+async fn fail(
+    reading: &Reading<'_>,
+    feed: &Feed,
+    (error, sent): (bridges::Error, u64),
+) -> Result<Option<Timestamp>, JobError> {
     let (platform, id, now) = (reading.account.platform(), feed.identity_id, reading.now);
     let reason = error.to_string();
-    let (next, limited_until) = match &error {
+    let place = Place::of(&reading.node.instance.host, platform, id.0);
+    let next = match &error {
         bridges::Error::RateLimited { until, .. } => {
-            let until = end_of_limit(*until, id.0, feed.failures, now);
+            let until = end_of_limit(*until, place, feed.failures, now);
             tracing::warn!(platform = %platform, "{platform} asks to wait until {until}");
-            (until, Some(until).filter(|_| reading.access == Access::Instance))
+            until
         }
         _ => {
             tracing::info!(platform = %platform, identity = %id, "could not read the posts of identity {id}: {reason}");
-            (now.plus(backoff(id.0, feed.failures)), None)
+            now.plus(backoff(place, feed.failures))
         }
     };
-    let exchange = reading.exchange(Err(error));
+    let exchange = reading.exchange((Err(error), sent));
+    let limited_until = exchange.limited_until;
     let noted = reading.node.write(move |tx| {
         feeds::postpone(tx, id, next, &reason)?;
         if let Some(until) = limited_until {
@@ -207,7 +217,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn exchange(&self, outcome: Result<(), bridges::Error>) -> Exchange {
+    fn exchange(&self, outcome: (Result<(), bridges::Error>, u64)) -> Exchange {
         let is_shared = self.access == Access::Instance;
         health::exchange(self.node, self.account.platform(), self.now, outcome, is_shared, self.quota)
     }

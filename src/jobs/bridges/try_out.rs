@@ -4,7 +4,7 @@
 
 use super::health;
 use super::{JobError, credentials};
-use crate::bridges::{self, Access, LikesQuery, LikesReply, Profile, Quota, Who};
+use crate::bridges::{self, Access, LikesQuery, LikesReply, Profile, Quota, Who, meter};
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
@@ -36,8 +36,8 @@ pub enum TrialError {
     NoApi(Platform),
     #[error("nobody is known whose profile could be asked for: name somebody with --handle")]
     NobodyToAskFor,
-    #[error("{what}: {error} ({}){}", .error.class(), hint(.error, *.platform))]
-    Platform { platform: Platform, what: &'static str, error: bridges::Error },
+    #[error("{what}: {error} ({}){}", .error.class(), hint(.error, *.platform, *.is_named))]
+    Platform { platform: Platform, what: &'static str, error: bridges::Error, is_named: bool },
     #[error("{0}")]
     Job(#[from] JobError),
 }
@@ -53,16 +53,23 @@ pub async fn try_out(node: &Node, platform: Platform, handle: Option<String>) ->
     }
     let live = bridge.live().ok_or(TrialError::NoApi(platform))?;
     let able = bridge.capabilities();
+    let is_named = handle.is_some();
     let (who, access) = match handle {
         Some(handle) => (Who::Handle(handle), Access::Instance),
         None => known(node, platform).await?,
     };
     let is_shared = access == Access::Instance;
-    let before = meter.as_ref().map_or(0, |meter| meter.sent());
-    let profile = match live.profile(&who, &access).await {
+    if let Some(meter) = &meter {
+        // Whoever tries a bridge out may just have paid.
+        meter.forget_bills();
+    }
+    let about = About { node, platform, is_shared, is_named };
+    let (profile, sent) = meter::counted(live.profile(&who, &access)).await;
+    let profile = match profile {
         Ok(profile) => profile,
-        Err(error) => return Err(failed(node, platform, "no profile", error, is_shared).await),
+        Err(error) => return Err(about.failed("no profile", error, sent).await),
     };
+    let mut requests = sent;
     let listed_as = match is_shared {
         false if able.lists_own_likes => Some(Who::TokenOwner),
         _ if able.lists_likes_of_others => Some(Who::Id(profile.id.clone())),
@@ -71,21 +78,23 @@ pub async fn try_out(node: &Node, platform: Platform, handle: Option<String>) ->
     let mut quota = Quota::default();
     let mut likes = None;
     if let Some(who) = listed_as {
-        match live.likes(&LikesQuery::first(who, access)).await {
+        let (listed, sent) = meter::counted(live.likes(&LikesQuery::first(who, access))).await;
+        requests += sent;
+        match listed {
             Ok(LikesReply::Page(page)) => (likes, quota) = (Some(page.items.len()), page.quota),
             Ok(LikesReply::NotModified { quota: told }) => quota = told,
-            Err(error) => return Err(failed(node, platform, "the profile came, its likes not", error, is_shared).await),
+            Err(error) => return Err(about.failed("the profile came, its likes not", error, sent).await),
         }
     }
     let now = node.now();
-    let exchange = health::exchange(node, platform, now, Ok(()), is_shared, quota);
+    let exchange = health::exchange(node, platform, now, (Ok(()), requests), is_shared, quota);
     node.write(move |tx| watch_bridge::note(tx, platform, &exchange)).await.map_err(JobError::from)?;
     let clock = meter.as_ref().and_then(|meter| meter.clock());
     Ok(Trial {
         profile,
         likes,
         quota,
-        requests: meter.map_or(0, |meter| meter.sent() - before),
+        requests,
         clock_ahead_seconds: clock.map(|clock: Timestamp| clock.seconds() - now.seconds()),
     })
 }
@@ -96,29 +105,40 @@ async fn known(node: &Node, platform: Platform) -> Result<(Who, Access), TrialEr
     let connection = connection.ok_or(TrialError::NobodyToAskFor)?;
     let account = ExternalId::new(platform, &connection.account).map_err(|_| TrialError::NobodyToAskFor)?;
     let bridge = node.bridges.get(platform).cloned().ok_or(TrialError::SwitchedOff(platform))?;
-    match credentials::of(node, &*bridge, &account, Purpose::Likes).await? {
+    let (own, sent) = meter::counted(credentials::of(node, &*bridge, &account, Purpose::Likes)).await;
+    let about = About { node, platform, is_shared: false, is_named: false };
+    match own? {
         Ok(Some(credential)) => Ok((Who::TokenOwner, Access::User(credential))),
         Ok(None) => Ok((Who::Id(account), Access::Instance)),
-        Err(error) => Err(failed(node, platform, "the account's sign-in cannot be renewed", error, false).await),
+        Err(error) => Err(about.failed("the account's sign-in cannot be renewed", error, sent).await),
     }
 }
 
-async fn failed(
-    node: &Node,
+/// What is tried out.
+struct About<'a> {
+    node: &'a Node,
     platform: Platform,
-    what: &'static str,
-    error: bridges::Error,
     is_shared: bool,
-) -> TrialError {
-    let exchange = health::exchange(node, platform, node.now(), Err(error.clone()), is_shared, Quota::default());
-    match node.write(move |tx| watch_bridge::note(tx, platform, &exchange)).await {
-        Ok(()) => TrialError::Platform { platform, what, error },
-        Err(error) => TrialError::Job(error.into()),
+    /// Whether the operator has named somebody to ask for.
+    is_named: bool,
+}
+
+impl About<'_> {
+    async fn failed(&self, what: &'static str, error: bridges::Error, sent: u64) -> TrialError {
+        let About { node, platform, is_shared, is_named } = *self;
+        let outcome = (Err(error.clone()), sent);
+        let exchange = health::exchange(node, platform, node.now(), outcome, is_shared, Quota::default());
+        match node.write(move |tx| watch_bridge::note(tx, platform, &exchange)).await {
+            Ok(()) => TrialError::Platform { platform, what, error, is_named },
+            Err(error) => TrialError::Job(error.into()),
+        }
     }
 }
 
 /// What an operator can do about an error, as the rest of a sentence.
-fn hint(error: &bridges::Error, platform: Platform) -> String {
+///
+/// - `is_named`: whether somebody was named with `--handle`.
+fn hint(error: &bridges::Error, platform: Platform, is_named: bool) -> String {
     use bridges::Error::*;
     match error {
         Unauthorized { expired, .. } => {
@@ -145,8 +165,12 @@ fn hint(error: &bridges::Error, platform: Platform) -> String {
                      try `fedflattr bridge decode`"
             )
         }
+        Unsupported { .. } if is_named => format!(
+            "\nleave --handle out: then the account that was read last is asked for, in its own name; or set the keys that \
+             docs/bridges/{platform}.md names"
+        ),
         Unsupported { .. } => {
-            "\nname somebody with --handle, or set the keys that the platform's page asks for".to_owned()
+            format!("\nname somebody with --handle, or set the keys that docs/bridges/{platform}.md names")
         }
     }
 }

@@ -35,12 +35,19 @@ pub enum ImportFailure {
     NoExport(Platform),
     #[error("cannot read {}: {reason}", .path.display())]
     File { path: PathBuf, reason: String },
+    /// No cause of its own: its words are said here already.
     #[error("{}", .0.message())]
-    Content(#[from] bridges::Error),
+    Content(bridges::Error),
     #[error("{0}")]
     Import(#[from] ImportError),
     #[error("{0}")]
     Job(#[from] JobError),
+}
+
+impl From<bridges::Error> for ImportFailure {
+    fn from(error: bridges::Error) -> ImportFailure {
+        ImportFailure::Content(error)
+    }
 }
 
 impl ImportFailure {

@@ -17,5 +17,6 @@ table! {
         quota_seen_at -> Nullable<BigInt>,
         hour_at -> BigInt,
         requests -> BigInt,
+        limited_until -> Nullable<BigInt>,
     }
 }

@@ -1,6 +1,7 @@
 //! The operator's pages: is it running, is the money right, and who waits for what.
 //!
-//! Owns that every page here asks for an operator first. They read only; what an operator changes goes by the command line.
+//! Owns that every page here asks for an operator first. They read only: what an operator changes goes by the command line,
+//! but for what [`super::admin_bridges`] has buttons for.
 
 use actix_web::web::ServiceConfig;
 use actix_web::{get, post};
@@ -404,7 +405,7 @@ async fn get_connections(visit: Visit) -> PageResult {
                     state,
                     connection.last_success_at.map_or_else(|| t.never(), moment),
                     moment(connection.next_poll_at),
-                    connection.last_error.unwrap_or_default(),
+                    connection.last_error.map(|kept| t.problem_text(&kept)).unwrap_or_default(),
                 ]
             })
             .collect(),
@@ -417,7 +418,7 @@ async fn get_connections(visit: Visit) -> PageResult {
                     t.queue_state(&check.state),
                     t.number(check.attempts),
                     moment(check.next_at),
-                    check.last_error.unwrap_or_default(),
+                    check.last_error.map(|kept| t.problem_text(&kept)).unwrap_or_default(),
                 ]
             })
             .collect(),

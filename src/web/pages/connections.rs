@@ -10,7 +10,7 @@ use actix_web::{get, post};
 use askama::Template;
 
 use super::people::platform_label;
-use super::text::Text;
+use super::text::{Problem, Text};
 use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
 use crate::bridges::{self, Profile, Who};
 use crate::domain::identity::Platform;
@@ -129,7 +129,7 @@ struct ConnectionRow {
     setting_label: String,
     last_read: String,
     next_read: String,
-    problem: Option<String>,
+    problem: Option<Problem>,
 }
 
 /// An account that waits for its proof.
@@ -181,7 +181,7 @@ fn row(text: Text, connection: Connection) -> ConnectionRow {
         setting_label: text.connections_new_likes_of(&connection.handle),
         last_read: connection.last_success_at.map_or_else(|| text.never(), moment),
         next_read: if connection.is_active { moment(connection.next_poll_at) } else { text.never() },
-        problem: connection.last_error,
+        problem: connection.last_error.map(|kept| text.problem(&kept)),
         handle: connection.handle,
     }
 }

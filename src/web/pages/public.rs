@@ -92,7 +92,7 @@ async fn get_home(visit: Visit) -> PageResult {
     let t = visit.text;
     let badges = health::states(&visit.state).await?.into_iter().map(|(platform, state)| Badge {
         label: platform.label(),
-        is_on: state == State::Ok,
+        is_on: matches!(state, State::Ok | State::Waiting),
         state: t.bridge_state(state),
     });
     let page = Home {

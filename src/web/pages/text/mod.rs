@@ -3,6 +3,7 @@
 //! Owns that no text exists in one language only: a message is one line of a catalogue with both, so a missing
 //! translation does not compile. Numbers, amounts and dates are written by [`format`]. Must not know HTTP or storage.
 
+mod bridge_errors;
 mod bridges;
 mod claim_sign_in;
 mod consent;
@@ -17,6 +18,7 @@ mod platform_sign_in;
 mod public;
 mod status;
 
+pub use bridge_errors::Problem;
 pub use format::{AmountError, read_amount};
 
 /// A language of the pages.

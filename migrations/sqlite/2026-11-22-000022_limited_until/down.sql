@@ -1,0 +1,1 @@
+ALTER TABLE bridge_health DROP COLUMN limited_until;
