@@ -339,20 +339,20 @@ async fn a_bridge_is_tried_out_and_the_reason_is_precise_when_it_fails() {
     assert!(stage.try_out(GITHUB, "").await.unwrap_err().0.contains("--handle"));
     let keyless = stage.try_out(Platform::Twitter, "nils").await.unwrap_err().0;
     assert!(keyless.contains("(unauthorized_expired)") && keyless.contains("docs/bridges/twitter.md"), "{keyless}");
+    let unknown = stage.try_out(GITHUB, "nobody-of-this-name").await.unwrap_err().0;
+    assert!(unknown.contains("(not_found)"), "{unknown}");
     let refusals = [
-        (Kind::RevokedToken, "(unauthorized)", "look at the keys of [bridge.github]"),
         (Kind::Http503, "(transient)", "bridge.github.base_url"),
         (Kind::RateLimited { retry_after: 600 }, "(rate_limited)", "it works again at"),
         (Kind::HtmlErrorPage, "(malformed)", "something else answers"),
         (Kind::MissingScope, "(forbidden)", "permissions"),
+        (Kind::RevokedToken, "(unauthorized)", "look at the keys of [bridge.github]"),
     ];
     for (kind, class, hint) in refusals {
         stage.fault(GITHUB, kind, 1);
         let refused = stage.try_out(GITHUB, "nils").await.unwrap_err().0;
         assert!(refused.contains(class) && refused.contains(hint), "{refused}");
     }
-    let unknown = stage.try_out(GITHUB, "nobody-of-this-name").await.unwrap_err().0;
-    assert!(unknown.contains("(not_found)"), "{unknown}");
     let stage = Stage::with(&[("bridge.github.enabled", "false")]).await;
     let off = stage.try_out(GITHUB, "nils").await.unwrap_err().0;
     assert!(off.contains("switched off"), "{off}");
