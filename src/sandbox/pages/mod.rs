@@ -146,7 +146,8 @@ fn index(world: &World, request: &Request) -> String {
          <div class=\"scroll\"><table><caption>Platforms</caption><thead><tr><th scope=\"col\">Platform</th>\
          <th scope=\"col\">Its button</th><th scope=\"col\">People</th><th scope=\"col\">Posts</th>\
          <th scope=\"col\">Likes</th><th scope=\"col\">Interface</th></tr></thead><tbody>{rows}</tbody></table></div>\
-         <p>The control plane is below <code>/_sim/</code>, the bank below <code>/bank/</code>.</p>",
+         <p>The control plane is below <code>/_sim/</code> (here, unless it was given a port of its own), the bank below \
+         <code>/bank/</code>.</p>",
         clock(world)
     );
     frame(None, "Sandbox of platforms", &body)
