@@ -1,16 +1,16 @@
 //! Signing in and signing requests by OAuth 1.0a (RFC 5849), which the older platforms speak.
 //!
-//! Owns the signature: HMAC-SHA1 over the method, the address and all parameters, each encoded exactly as section 3.6
-//! says. SHA-1 is what the platforms demand; as a keyed hash it is not broken. The secret of a token never travels.
+//! Owns what is signed: the method, the address and all parameters of a request. How it is signed, by HMAC-SHA1 with a
+//! nonce and a time, is the work of the library `oauth1_request`. SHA-1 is what the platforms demand; as a keyed hash it
+//! is not broken. The secret of a token never travels.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use aws_lc_rs::{hmac, rand};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use oauth1_request::serializer::{Serializer, SerializerExt};
+use oauth1_request::{Builder, Credentials, HMAC_SHA1, HmacSha1, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::error::{Error, readable};
@@ -75,7 +75,7 @@ pub fn get_as(
 ///
 /// - `token`: `None` signs as the instance alone.
 /// - `url`: its query is part of what is signed.
-/// - `fields`: of a form in the body, and parameters such as `oauth_callback`, which go into the header.
+/// - `fields`: of a form in the body.
 pub fn authorization(
     consumer: &Consumer,
     token: Option<Token>,
@@ -83,82 +83,54 @@ pub fn authorization(
     url: &Url,
     fields: &[(&str, &str)],
 ) -> String {
-    let mut nonce = [0; 16];
-    rand::fill(&mut nonce).expect("the system's randomness does not run dry");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock stands after 1970").as_secs();
-    signed(consumer, token, method, url, fields, &hex::encode(nonce), now)
+    signed(&signer(consumer, token), method, url, fields)
 }
 
-fn signed(
-    consumer: &Consumer,
-    token: Option<Token>,
-    method: Method,
-    url: &Url,
-    fields: &[(&str, &str)],
-    nonce: &str,
-    timestamp: u64,
-) -> String {
-    let timestamp = timestamp.to_string();
-    let mut header = vec![
-        ("oauth_consumer_key", consumer.key.as_str()),
-        ("oauth_nonce", nonce),
-        ("oauth_signature_method", "HMAC-SHA1"),
-        ("oauth_timestamp", timestamp.as_str()),
-        ("oauth_version", "1.0"),
-    ];
-    if let Some(token) = token {
-        header.push(("oauth_token", token.token));
-    }
-    header.extend(fields.iter().copied().filter(|(name, _)| name.starts_with("oauth_")));
-    let rest = fields.iter().copied().filter(|(name, _)| !name.starts_with("oauth_"));
-    let parameters: Vec<(&str, &str)> = header.iter().copied().chain(rest).collect();
-    let token_secret = token.map_or("", |token| token.secret);
-    let signature = signature(consumer.secret.reveal(), token_secret, method.as_str(), url, &parameters);
-    header.push(("oauth_signature", &signature));
-    let shown: Vec<String> =
-        header.iter().map(|(name, value)| format!("{}=\"{}\"", encoded(name), encoded(value))).collect();
-    format!("OAuth {}", shown.join(", "))
+type Signer<'a> = Builder<'a, HmacSha1, &'a str>;
+
+fn signer<'a>(consumer: &'a Consumer, token: Option<Token<'a>>) -> Signer<'a> {
+    let mut signer = Builder::new(Credentials::new(consumer.key.as_str(), consumer.secret.reveal()), HMAC_SHA1);
+    signer.token(token.map(|token| Credentials::new(token.token, token.secret))).version(true);
+    signer
 }
 
-/// RFC 5849, section 3.4.
+fn signed(signer: &Signer, method: Method, url: &Url, fields: &[(&str, &str)]) -> String {
+    let mut base = url.clone();
+    base.set_query(None);
+    base.set_fragment(None);
+    let of_query = url.query_pairs().map(|(name, value)| (encoded(&name), encoded(&value)));
+    let of_body = fields.iter().map(|(name, value)| (encoded(name), encoded(value)));
+    let mut parameters = Parameters(of_query.chain(of_body).collect());
+    parameters.0.sort();
+    signer.authorize(method.as_str(), base, &parameters)
+}
+
+/// What is signed beside the parameters of OAuth, encoded, sorted by name and then by value: RFC 5849, section 3.4.1.3.2.
 ///
-/// - `parameters`: of the body and the header; those of the query are taken from `url`.
-pub(crate) fn signature(
-    consumer_secret: &str,
-    token_secret: &str,
-    method: &str,
-    url: &Url,
-    parameters: &[(&str, &str)],
-) -> String {
-    let mut pairs: Vec<(String, String)> =
-        url.query_pairs().map(|(name, value)| (encoded(&name), encoded(&value))).collect();
-    pairs.extend(parameters.iter().map(|(name, value)| (encoded(name), encoded(value))));
-    // By the encoded names, then by the encoded values.
-    pairs.sort();
-    let normal: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let base = format!("{}&{}&{}", method.to_ascii_uppercase(), encoded(&base_uri(url)), encoded(&normal.join("&")));
-    let key = format!("{}&{}", encoded(consumer_secret), encoded(token_secret));
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
-    STANDARD.encode(hmac::sign(&key, base.as_bytes()))
-}
+/// Not the library's own list, which takes a name as it is (500px asks by `image_size[]`) and sorts the values of a
+/// repeated one before they are encoded.
+struct Parameters(Vec<(String, String)>);
 
-/// Scheme, host and path; a port only where it is not the usual one. The parser has put all in lower case that is.
-fn base_uri(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+impl Request for Parameters {
+    fn serialize<S: Serializer>(&self, mut serializer: S) -> S::Output {
+        let (before, after) = self.0.split_at(self.0.partition_point(|(name, _)| name.as_str() < "oauth_"));
+        // A name goes into the text to be signed as it is given, so it is encoded for that, too; a value is by the library.
+        let all = |serializer: &mut S, parameters: &[(String, String)]| {
+            for (name, value) in parameters {
+                serializer.serialize_parameter_encoded(&encoded(name), value);
+            }
+        };
+        all(&mut serializer, before);
+        serializer.serialize_oauth_parameters();
+        all(&mut serializer, after);
+        serializer.end()
+    }
 }
 
 /// Section 3.6: everything but unreserved characters.
-pub(crate) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+fn encoded(text: &str) -> String {
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// How one platform's door works.
@@ -184,15 +156,10 @@ impl OAuth1Door {
         OAuth1Door { config, http }
     }
 
-    async fn ask(
-        &self,
-        url: &Url,
-        token: Option<Token<'_>>,
-        fields: &[(&str, &str)],
-    ) -> Result<BTreeMap<String, String>, Error> {
-        let authorization = authorization(&self.config.consumer, token, Method::Post, url, fields);
+    /// What the door answers to a request without parameters but those of OAuth.
+    async fn ask(&self, url: &Url, signer: &Signer<'_>) -> Result<BTreeMap<String, String>, Error> {
         let headers = vec![
-            Header::new("authorization", authorization),
+            Header::new("authorization", signed(signer, Method::Post, url, &[])),
             Header::new("user-agent", self.config.user_agent.as_str()),
         ];
         let reply = self.http.send(&HttpRequest::form(url.clone(), headers, &[])).await?;
@@ -236,8 +203,9 @@ fn token_in(fields: &mut BTreeMap<String, String>) -> Result<(String, String), E
 impl SignInApi for OAuth1Door {
     /// The request token is what the return is recognised by; OAuth 1.0a knows no `state`.
     async fn begin(&self, callback: &Url, _state: &str) -> Result<Begun, Error> {
-        let mut fields =
-            self.ask(&self.config.request_token_url, None, &[("oauth_callback", callback.as_str())]).await?;
+        let mut signer = signer(&self.config.consumer, None);
+        signer.callback(callback.as_str());
+        let mut fields = self.ask(&self.config.request_token_url, &signer).await?;
         // Section 2.1: without this word the server speaks OAuth 1.0, where a stranger can finish our sign-in.
         if fields.get("oauth_callback_confirmed").map(String::as_str) != Some("true") {
             return Err(Error::malformed("the platform did not confirm the callback"));
@@ -255,8 +223,9 @@ impl SignInApi for OAuth1Door {
         let (Some(token), Some(verifier)) = (answer.get("oauth_token"), answer.get("oauth_verifier")) else {
             return Err(Error::malformed("the platform sent no verifier back"));
         };
-        let token = Token { token, secret: kept.reveal() };
-        let mut fields = self.ask(&self.config.access_token_url, Some(token), &[("oauth_verifier", verifier)]).await?;
+        let mut signer = signer(&self.config.consumer, Some(Token { token, secret: kept.reveal() }));
+        signer.verifier(verifier.as_str());
+        let mut fields = self.ask(&self.config.access_token_url, &signer).await?;
         let (token, secret) = token_in(&mut fields)?;
         let credential = Credential::Signed { token: Secret::new(token), secret: Secret::new(secret) };
         Ok(Grant { credential, refresh: None, expires_in: None, scopes: Vec::new() })
@@ -269,6 +238,8 @@ impl SignInApi for OAuth1Door {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::num::NonZeroU64;
     use std::sync::Mutex;
 
     use super::*;
@@ -278,25 +249,34 @@ mod tests {
         Consumer { key: key.into(), secret: Secret::new(secret) }
     }
 
+    /// The header of a request whose nonce and time are known.
+    fn header(
+        signer: &mut Signer,
+        nonce: &'static str,
+        seconds: u64,
+        method: Method,
+        url: &str,
+        body: &[(&str, &str)],
+    ) -> String {
+        signed(signer.nonce(nonce).timestamp(NonZeroU64::new(seconds)), method, &Url::parse(url).unwrap(), body)
+    }
+
     #[test]
     fn the_example_of_the_rfc_has_its_signature() {
         // RFC 5849, section 1.2: the request for a photo of jane.
-        let url = Url::parse("http://photos.example.net/photos?file=vacation.jpg&size=original").unwrap();
-        let parameters = [
-            ("oauth_consumer_key", "dpf43f3p2l4k3l03"),
-            ("oauth_token", "nnch734d00sl2jdk"),
-            ("oauth_signature_method", "HMAC-SHA1"),
-            ("oauth_timestamp", "137131202"),
-            ("oauth_nonce", "chapoH"),
-        ];
-        let found = signature("kd94hf93k423kf44", "pfkkdhi9sl3r4s00", "GET", &url, &parameters);
-        assert_eq!(found, "MdpQcU8iPSUjWoN/UDMsK2sui9I=");
+        let consumer = consumer("dpf43f3p2l4k3l03", "kd94hf93k423kf44");
+        let mut signer = signer(&consumer, Some(Token { token: "nnch734d00sl2jdk", secret: "pfkkdhi9sl3r4s00" }));
+        signer.version(false);
+        let url = "http://photos.example.net/photos?file=vacation.jpg&size=original";
+        let header = header(&mut signer, "chapoH", 137_131_202, Method::Get, url, &[]);
+        assert!(header.contains("oauth_signature=\"MdpQcU8iPSUjWoN%2FUDMsK2sui9I%3D\""), "{header}");
+        assert!(!header.contains("realm") && !header.contains("vacation"), "{header}");
     }
 
     #[test]
     fn the_example_of_twitter_has_its_signature_in_the_header() {
         // Twitter's documentation, "Creating a signature".
-        let url = Url::parse("https://api.twitter.com/1.1/statuses/update.json?include_entities=true").unwrap();
+        let url = "https://api.twitter.com/1.1/statuses/update.json?include_entities=true";
         let consumer = consumer("xvz1evFS4wEEPTGEFPHBog", "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw");
         let token = Token {
             token: "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb",
@@ -304,23 +284,41 @@ mod tests {
         };
         let status = [("status", "Hello Ladies + Gentlemen, a signed OAuth request!")];
         let nonce = "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg";
-        let header = signed(&consumer, Some(token), Method::Post, &url, &status, nonce, 1_318_622_958);
-        assert!(header.starts_with("OAuth oauth_consumer_key=\"xvz1evFS4wEEPTGEFPHBog\", "), "{header}");
+        let header = header(&mut signer(&consumer, Some(token)), nonce, 1_318_622_958, Method::Post, url, &status);
+        assert!(header.starts_with("OAuth oauth_consumer_key=\"xvz1evFS4wEEPTGEFPHBog\","), "{header}");
         assert!(header.contains("oauth_signature=\"hCtSmYh%2BiHYCEqBWrE7C7hYmtUk%3D\""), "{header}");
         assert!(!header.contains("status"), "{header}");
         assert!(!header.contains(token.secret), "{header}");
     }
 
     #[test]
-    fn parameters_are_sorted_as_they_are_encoded() {
-        // RFC 5849, section 3.4.1.3.2: repeated names, empty values, names that have to be encoded themselves.
-        let url = Url::parse("http://EXAMPLE.com:80/request?b5=%3D%253D&a3=a&c%40=&a2=r%20b").unwrap();
-        assert_eq!(base_uri(&url), "http://example.com/request");
-        let one = signature("s", "t", "post", &url, &[("a3", "2 q"), ("c2", "")]);
-        let other = signature("s", "t", "POST", &url, &[("c2", ""), ("a3", "2 q")]);
-        assert_eq!(one, other);
-        assert_ne!(one, signature("s", "t", "POST", &url, &[("c2", ""), ("a3", "2+q")]));
+    fn names_and_values_are_signed_as_they_are_encoded() {
+        // RFC 5849, section 3.4.1.1, with the secrets and the signature of its erratum: repeated names, empty values,
+        // names that have to be encoded themselves, an address in capitals and with the usual port.
+        let consumer = consumer("9djdj82h48djs9d2", "j49sk3j29djd");
+        let mut signer = signer(&consumer, Some(Token { token: "kkk9d7dh3k39sjv7", secret: "dh893hdasih9" }));
+        signer.version(false);
+        let mut of_rfc = |body: &[(&str, &str)]| {
+            let url = "http://EXAMPLE.com:80/request?b5=%3D%253D&a3=a&c%40=&a2=r%20b";
+            header(&mut signer, "7d8f3e4a", 137_131_201, Method::Post, url, body)
+        };
+        let header = of_rfc(&[("c2", ""), ("a3", "2 q")]);
+        assert!(header.contains("oauth_signature=\"r6%2FTJjbCOr97%2F%2BUU0NsvSne7s5g%3D\""), "{header}");
+        assert_eq!(of_rfc(&[("a3", "2 q"), ("c2", "")]), header, "their order does not matter");
+        assert_ne!(of_rfc(&[("a3", "2+q"), ("c2", "")]), header);
         assert_eq!(encoded("~-._ *+\u{e4}"), "~-._%20%2A%2B%C3%A4");
+    }
+
+    #[test]
+    fn no_two_requests_have_the_same_nonce() {
+        let (consumer, url) = (consumer("k", "s"), Url::parse("https://api.example/").unwrap());
+        let nonce = || {
+            let header = authorization(&consumer, None, Method::Get, &url, &[]);
+            let (_, from) = header.split_once("oauth_nonce=\"").unwrap();
+            from.split_once('"').unwrap().0.to_owned()
+        };
+        let nonces: BTreeSet<String> = (0..100).map(|_| nonce()).collect();
+        assert_eq!(nonces.len(), 100);
     }
 
     struct Script {

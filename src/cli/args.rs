@@ -54,9 +54,15 @@ pub enum Verb {
     Sandbox {
         #[arg(long, default_value_t = 8100)]
         port: u16,
+        /// Gives the control plane (`/_sim`) a port of its own, so that the platforms' port has nothing but them.
+        #[arg(long)]
+        control_port: Option<u16>,
         /// Begins with nobody and nothing, on the first of June 2013, with a clock that stands still.
         #[arg(long)]
         empty: bool,
+        /// Prints the part of a configuration that leads an instance to a sandbox on this port, and ends.
+        #[arg(long, conflicts_with_all = ["empty", "control_port"])]
+        print_config: bool,
     },
     /// The configuration.
     Config {

@@ -9,9 +9,11 @@ mod demo;
 mod init;
 mod serve;
 pub mod stage;
+mod trial;
 
 use std::convert::Infallible;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -79,7 +81,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Init { domain, admin, directory } => {
             init::run(&domain, &admin, &directory, &arguments.set).await.map(|()| ExitCode::SUCCESS)
         }
-        Verb::Sandbox { port, empty } => serve::sandbox(port, empty).await.map(|()| ExitCode::SUCCESS),
+        Verb::Sandbox { port, print_config: true, .. } => {
+            anyhow::ensure!(port != 0, "name the port that the sandbox is to have");
+            print(&trial::config((Ipv4Addr::LOCALHOST, port).into()))?;
+            done
+        }
+        Verb::Sandbox { port, control_port, empty, .. } => {
+            serve::sandbox(port, control_port, empty).await.map(|()| ExitCode::SUCCESS)
+        }
         Verb::Config { verb: ConfigVerb::Check } => {
             let config = load(&arguments)?.config;
             let warnings =
@@ -205,6 +214,31 @@ async fn verify(arguments: &Arguments, config: &Config, noted: Option<NotedHead>
     let db = node::open_database(config, false)?;
     let report = db.read(move |tx| audit::verify_since(tx, noted.as_ref())).await?;
     show(arguments, crate::console::audit_answer(&report))
+}
+
+/// Waits until somebody or something asks the program to end: Ctrl-C, a service manager, a terminal that is closed.
+async fn until_ended() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+    let hang_up = async {
+        match &mut hung_up {
+            Some(hung_up) => hung_up.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+        _ = hang_up => Ok(()),
+    }
+}
+
+/// Whether the program was started to outlive its terminal, as by `nohup`.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Makes a directory, and those above it, that only its owner can look into: keys and the control socket are in it.

@@ -84,15 +84,16 @@ fn start_log(config: &Config) {
 ///
 /// - `is_empty`: begins with nobody, and with a clock that stands still; else with a few people, and a clock that goes
 ///   along with ours, so that an instance beside it dates likes rightly.
-pub async fn sandbox(port: u16, is_empty: bool) -> anyhow::Result<()> {
-    let sandbox = platforms::start(SocketAddr::from(([127, 0, 0, 1], port))).await?;
+pub async fn sandbox(port: u16, control_port: Option<u16>, is_empty: bool) -> anyhow::Result<()> {
+    let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let sandbox = platforms::start_apart(at(port), control_port.map(at)).await?;
     if !is_empty {
         sandbox.sow(Clock::System.now());
     }
     super::print(&sandbox_addresses(&sandbox))?;
     let mut seconds = tokio::time::interval(SECOND);
     seconds.tick().await;
-    let mut ended = pin!(tokio::signal::ctrl_c());
+    let mut ended = pin!(super::until_ended());
     loop {
         tokio::select! {
             ended = &mut ended => {
@@ -118,8 +119,11 @@ fn sandbox_addresses(sandbox: &Sandbox) -> String {
         .collect();
     format!(
         "The sandbox is at http://{address}/ and nothing in it is real.\n\n{}\n\nbank     http://{address}/bank\ncontrol  \
-         http://{address}/_sim/scenario\nexports  http://{address}/_sim/exports/<platform>/<user>.zip\n\nEvery platform knows \
-         the app {CLIENT_ID} with the secret {CLIENT_SECRET}.\nCtrl-C ends it.",
-        table(&["platform", "page for people", "interface (base_url)"], &rows)
+         http://{}/_sim/scenario\nexports  http://{address}/_sim/exports/<platform>/<user>.zip\n\nEvery platform knows \
+         the app {CLIENT_ID} with the secret {CLIENT_SECRET}. What an instance needs to use it is printed by\n\
+         `fedflattr sandbox --port {} --print-config`.\nCtrl-C ends it.",
+        table(&["platform", "page for people", "interface (base_url)"], &rows),
+        sandbox.control_addr,
+        address.port(),
     )
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use crate::cli::trial;
 use crate::clock::{self, CLOCK_VARIABLE};
 use crate::console::{Answer, Command, socket};
 use crate::domain::identity::Platform;
@@ -108,27 +109,17 @@ impl Stage {
         Ok(())
     }
 
-    /// The other platforms of the sandbox, where every instance is known as the same app.
+    /// The other platforms of the sandbox, where every instance is known as the same app. App.net lets nobody sign in, as
+    /// today: there an address proves an account.
     fn doors(&self, name: &str) -> String {
-        let at = |platform: Platform| self.sandbox.base_url(platform);
-        let app = "client_id = \"sandbox-client\"\nclient_secret = \"sandbox-secret\"\n";
-        let (twitter, instagram, vimeo) = (at(Platform::Twitter), at(Platform::Instagram), at(Platform::Vimeo));
-        let (soundcloud, appnet, flickr) = (at(Platform::SoundCloud), at(Platform::AppNet), at(Platform::Flickr));
-        let five_hundred_px = at(Platform::FiveHundredPx);
-        format!(
-            "[bridge.twitter]\nbase_url = \"{twitter}\"\nauth_url = \"{twitter}/i/oauth2/authorize\"\n\
-             token = \"twitter-{name}\"\n{app}\n\
-             [bridge.instagram]\napi = \"legacy\"\nbase_url = \"{instagram}\"\n\
-             auth_url = \"{instagram}/oauth/authorize\"\ntoken_url = \"{instagram}/oauth/access_token\"\n{app}\n\
-             [bridge.vimeo]\nbase_url = \"{vimeo}\"\nauth_url = \"{vimeo}/oauth/authorize\"\n{app}\n\
-             [bridge.soundcloud]\nbase_url = \"{soundcloud}\"\nauth_url = \"{soundcloud}/authorize\"\n\
-             token_url = \"{soundcloud}/oauth/token\"\nshort_url = \"{soundcloud}/on\"\n{app}\n\
-             [bridge.appnet]\nbase_url = \"{appnet}/stream/0\"\n\n\
-             [bridge.flickr]\nbase_url = \"{flickr}\"\nauth_url = \"{flickr}/services/oauth\"\n\
-             api_key = \"sandbox-client\"\napi_secret = \"sandbox-secret\"\n\n\
-             [bridge.500px]\nbase_url = \"{five_hundred_px}\"\nconsumer_key = \"sandbox-client\"\n\
-             consumer_secret = \"sandbox-secret\"\n\n"
-        )
+        let at = self.sandbox.addr;
+        let others = Platform::ALL.into_iter().filter(|it| !matches!(it, Platform::GitHub | Platform::AppNet));
+        let section = |platform: Platform| match platform {
+            Platform::Twitter => trial::section(at, platform, &format!("token = \"twitter-{name}\"\n")),
+            _ => trial::section(at, platform, ""),
+        };
+        let appnet = self.sandbox.base_url(Platform::AppNet);
+        format!("{}[bridge.appnet]\nbase_url = \"{appnet}/stream/0\"\n\n", others.map(section).collect::<String>())
     }
 
     /// Starts an instance and waits until it answers commands.

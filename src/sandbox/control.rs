@@ -1,10 +1,10 @@
 //! The control plane: how a test, the demo or a curious person moves the sandbox's world.
 //!
-//! Owns the commands below `/_sim/`. All take and give JSON; a name that fits nothing is 404, a form that is not
-//! understood is 400. Users are named by id or handle, posts by id or `handle/name`.
+//! Owns the commands below `/_sim/`. All take and give JSON; a name that fits nothing is 404, one that is taken is 409, a
+//! form that is not understood is 400. What is refused changes nothing. Users are named by id or handle, posts by id or
+//! `handle/name`.
 
 use std::io::{Cursor, Write};
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,8 +13,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::fault::Fault;
-use super::model::{Missing, PostKind, Token, UserKind, World};
+use super::model::{Missing, Post, PostKind, Token, User, UserKind, World};
 use super::oauth::App;
+use super::push::News;
 use super::reply::{Reply, Request, decoded as percent_decoded};
 use super::simulated;
 use crate::domain::identity::Platform;
@@ -25,11 +26,28 @@ use crate::domain::time::Timestamp;
 pub enum CommandError {
     #[error(transparent)]
     Missing(#[from] Missing),
+    #[error("there is a {what} `{name}` on {platform} already")]
+    Taken { what: &'static str, name: String, platform: Platform },
     #[error("{0}")]
     Form(String),
+    #[error("no fault with the number {0} is on")]
+    NoFault(String),
     #[error("there is no command `{method} /_sim/{command}`")]
     Unknown { method: String, command: String },
 }
+
+impl CommandError {
+    const fn status(&self) -> u16 {
+        match self {
+            CommandError::Missing(_) | CommandError::NoFault(_) | CommandError::Unknown { .. } => 404,
+            CommandError::Taken { .. } => 409,
+            CommandError::Form(_) => 400,
+        }
+    }
+}
+
+/// The times that the sandbox lives in: what platforms write as HTTP dates, and until the ids of tweets end.
+const TIMES: [Timestamp; 2] = [Timestamp::from_seconds(0), Timestamp::from_seconds(3_471_292_800)];
 
 /// A whole world, or an addition to it.
 #[derive(Debug, Default, Deserialize)]
@@ -161,17 +179,14 @@ struct DeleteCommand {
 pub fn answer(world: &mut World, command: &str, request: &Request) -> Reply {
     let wanted = command.strip_prefix("exports/").and_then(|path| path.strip_suffix(".zip")?.split_once('/'));
     if let Some((platform, user)) = wanted.filter(|_| request.method == "GET") {
-        return match export(world, platform, user) {
+        return match export_as(world, platform, user, request.query.get("form").map(String::as_str)) {
             Ok(bytes) => Reply { status: 200, body: bytes, ..Reply::default() },
-            Err(error) => Reply::json(404, &json!({ "error": error.to_string() })),
+            Err(error) => Reply::json(error.status(), &json!({ "error": error.to_string() })),
         };
     }
     match carry_out(world, command, request) {
         Ok(value) => Reply::json(200, &value),
-        Err(error) => {
-            let status = if matches!(error, CommandError::Form(_)) { 400 } else { 404 };
-            Reply::json(status, &json!({ "error": error.to_string() }))
-        }
+        Err(error) => Reply::json(error.status(), &json!({ "error": error.to_string() })),
     }
 }
 
@@ -179,6 +194,15 @@ fn carry_out(world: &mut World, command: &str, request: &Request) -> Result<Valu
     let body = request.body.as_slice();
     match (request.method.as_str(), command) {
         ("GET", "requests") => return Ok(json!({ "requests": world.requests })),
+        ("GET", "pushes") => return Ok(json!({ "pushes": world.pushes.told })),
+        ("GET", "faults") => return Ok(json!({ "faults": world.faults.list() })),
+        ("DELETE", "faults") => world.faults.end_all(),
+        ("DELETE", command) if command.starts_with("faults/") => {
+            let id = &command["faults/".len()..];
+            if !id.parse().is_ok_and(|id| world.faults.end(id)) {
+                return Err(CommandError::NoFault(id.to_owned()));
+            }
+        }
         ("POST", "reset") => *world = World::new(),
         ("POST", "scenario") => add(world, form(body)?)?,
         ("POST", "clock") => clock(world, form(body)?)?,
@@ -197,7 +221,8 @@ fn carry_out(world: &mut World, command: &str, request: &Request) -> Result<Valu
         ("POST", "fault") => {
             let fault: Fault = form(body)?;
             platform_of(&fault.platform)?;
-            world.faults.add(fault);
+            let id = world.faults.add(fault);
+            return Ok(json!({ "now": world.now.to_string(), "id": id }));
         }
         (method, command) => {
             return Err(CommandError::Unknown { method: method.to_owned(), command: command.to_owned() });
@@ -207,12 +232,25 @@ fn carry_out(world: &mut World, command: &str, request: &Request) -> Result<Valu
 }
 
 /// Adds a scenario to the world: users, then posts, then likes, tokens and apps, each in the order given.
+///
+/// - errors: nothing of it is there then.
 pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
+    let mut next = world.clone();
+    add_to(&mut next, scenario)?;
+    *world = next;
+    Ok(())
+}
+
+fn add_to(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
     if let Some(now) = &scenario.now {
-        world.now = time(now)?;
+        set_clock(world, time(now)?)?;
     }
     for wanted in scenario.users {
-        let user = world.add_user(platform_of(&wanted.platform)?, &wanted.handle);
+        let platform = platform_of(&wanted.platform)?;
+        for name in [Some(&wanted.handle), wanted.id.as_ref()].into_iter().flatten() {
+            is_free("user", platform, name, world.user(platform, name).is_ok())?;
+        }
+        let user = world.add_user(platform, &wanted.handle);
         user.id = wanted.id.unwrap_or_else(|| user.id.clone());
         user.kind = wanted.kind;
         user.name = wanted.name;
@@ -223,6 +261,13 @@ pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
         let platform = platform_of(&wanted.platform)?;
         let parent =
             wanted.parent.map(|parent| world.post(platform, &parent).map(|post| post.id.clone())).transpose()?;
+        if let Some(id) = &wanted.id {
+            let is_taken = world.posts.iter().any(|post| post.platform == platform && post.id == *id);
+            is_free("post", platform, id, is_taken)?;
+        }
+        if parent.is_none() {
+            is_name_free(world, world.user(platform, &wanted.owner)?, &wanted.name, None)?;
+        }
         let post = world.add_post(platform, &wanted.owner, &wanted.name)?;
         post.id = wanted.id.unwrap_or_else(|| post.id.clone());
         if parent.is_some() && post.kind == PostKind::Repository {
@@ -236,6 +281,8 @@ pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
         post.description = wanted.description;
         post.licence = wanted.licence;
         post.is_private = wanted.is_private;
+        let post = post.id.clone();
+        world.pushes.note(News::Posted { platform, post });
     }
     for wanted in scenario.likes {
         like(world, wanted)?;
@@ -247,7 +294,7 @@ pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
             Some(secret) => Token::signed(&user, secret),
             None => Token::of(&user),
         };
-        let expires_at = wanted.expires_in.map(|seconds| world.now.plus(Duration::from_secs(seconds)));
+        let expires_at = wanted.expires_in.map(|seconds| later(world.now, seconds)).transpose()?;
         world.tokens.insert((platform, wanted.token), Token { scopes: wanted.scopes, expires_at, ..token });
     }
     for ScenarioApp { platform, client_id, client_secret, redirect_uris } in scenario.apps {
@@ -261,12 +308,23 @@ pub fn add(world: &mut World, scenario: Scenario) -> Result<(), CommandError> {
 ///
 /// - `user`: by id or handle, as it stands in an address.
 pub fn export(world: &World, platform: &str, user: &str) -> Result<Vec<u8>, CommandError> {
-    let platform = platform_of(platform)?;
+    export_as(world, platform, user, None)
+}
+
+/// The same in a form of the platform's that has a name; `None` for the usual one.
+pub fn export_as(world: &World, platform: &str, user: &str, form: Option<&str>) -> Result<Vec<u8>, CommandError> {
+    let unknown =
+        |_| CommandError::Unknown { method: "GET".to_owned(), command: format!("exports/{platform}/{user}.zip") };
+    let platform = platform.parse::<Platform>().map_err(unknown)?;
     let user = percent_decoded(user);
     let user = world.user(platform, &user)?.id.clone();
-    let members = match simulated(platform) {
-        Some(simulated) => simulated.export(world, &user)?,
-        None => Vec::new(),
+    let members = match (simulated(platform), form) {
+        (Some(simulated), None) => simulated.export(world, &user)?,
+        (Some(simulated), Some(form)) if simulated.export_forms().contains(&form) => {
+            simulated.export_as(form, world, &user)?
+        }
+        (_, Some(form)) => return Err(CommandError::Form(format!("no export of {platform} has the form `{form}`"))),
+        (None, None) => Vec::new(),
     };
     if members.is_empty() {
         return Err(Missing { what: "export file of", name: user, platform }.into());
@@ -281,13 +339,42 @@ pub fn export(world: &World, platform: &str, user: &str) -> Result<Vec<u8>, Comm
 }
 
 fn clock(world: &mut World, command: ClockCommand) -> Result<(), CommandError> {
-    if let Some(now) = command.now {
-        world.now = time(&now)?;
+    let from = command.now.as_deref().map(time).transpose()?.unwrap_or(world.now);
+    set_clock(world, later(from, command.advance.unwrap_or(0))?)
+}
+
+/// Time does not run backwards for anybody who has seen it: limits, tokens and what instances have noted depend on it.
+fn set_clock(world: &mut World, to: Timestamp) -> Result<(), CommandError> {
+    let is_untouched = world.users.is_empty() && world.requests.is_empty();
+    if to < world.now && !is_untouched {
+        let now = world.now;
+        return Err(CommandError::Form(format!("the clock shows {now} and is not turned back to {to}")));
     }
-    if let Some(seconds) = command.advance {
-        world.advance(Duration::from_secs(seconds));
-    }
+    world.now = to;
     Ok(())
+}
+
+fn later(from: Timestamp, seconds: u64) -> Result<Timestamp, CommandError> {
+    let out_of_range = || CommandError::Form(format!("{seconds} seconds after {from} is after {}", TIMES[1]));
+    let seconds = i64::try_from(seconds).map_err(|_| out_of_range())?;
+    let is_within = seconds <= TIMES[1].seconds() - from.seconds();
+    let micros = is_within.then(|| from.micros() + seconds * 1_000_000);
+    micros.map(Timestamp::from_micros).ok_or_else(out_of_range)
+}
+
+fn is_free(what: &'static str, platform: Platform, name: &str, is_taken: bool) -> Result<(), CommandError> {
+    if is_taken { Err(CommandError::Taken { what, name: name.to_owned(), platform }) } else { Ok(()) }
+}
+
+/// Whether the owner has no other post of this name; what hangs below a post has names of its own.
+///
+/// - `own`: the post that is to have it.
+fn is_name_free(world: &World, owner: &User, name: &str, own: Option<&str>) -> Result<(), CommandError> {
+    let is_other = |post: &&Post| {
+        post.platform == owner.platform && post.owner == owner.id && post.parent.is_none() && own != Some(&post.id)
+    };
+    let is_taken = world.posts.iter().filter(is_other).any(|post| post.name.eq_ignore_ascii_case(name));
+    is_free("post", owner.platform, &format!("{}/{name}", owner.handle), is_taken)
 }
 
 fn like(world: &mut World, command: ScenarioLike) -> Result<(), CommandError> {
@@ -308,10 +395,23 @@ fn profile(world: &mut World, command: ProfileCommand) -> Result<(), CommandErro
 }
 
 fn rename(world: &mut World, command: RenameCommand) -> Result<(), CommandError> {
-    let platform = platform_of(&command.platform)?;
+    let (platform, to) = (platform_of(&command.platform)?, command.to);
     match (command.user, command.post) {
-        (Some(user), None) => Ok(world.rename_user(platform, &user, &command.to)?),
-        (None, Some(post)) => Ok(world.rename_post(platform, &post, &command.to)?),
+        (Some(user), None) => {
+            let id = world.user(platform, &user)?.id.clone();
+            // The spelling of one's own handle may change.
+            let is_taken = world.user(platform, &to).is_ok_and(|other| other.id != id);
+            is_free("user", platform, &to, is_taken)?;
+            Ok(world.rename_user(platform, &id, &to)?)
+        }
+        (None, Some(post)) => {
+            let post = world.post(platform, &post)?;
+            if post.parent.is_none() {
+                is_name_free(world, world.user(platform, &post.owner)?, &to, Some(&post.id))?;
+            }
+            let id = post.id.clone();
+            Ok(world.rename_post(platform, &id, &to)?)
+        }
         _ => Err(CommandError::Form("name either a user or a post".to_owned())),
     }
 }
@@ -334,5 +434,11 @@ fn platform_of(slug: &str) -> Result<Platform, CommandError> {
 }
 
 fn time(text: &str) -> Result<Timestamp, CommandError> {
-    text.parse().map_err(|error: crate::domain::time::TimeError| CommandError::Form(error.to_string()))
+    let time: Timestamp =
+        text.parse().map_err(|error: crate::domain::time::TimeError| CommandError::Form(error.to_string()))?;
+    let [first, last] = TIMES;
+    if time < first || time > last {
+        return Err(CommandError::Form(format!("{time} is not between {first} and {last}")));
+    }
+    Ok(time)
 }

@@ -5,6 +5,7 @@
 //! where the request went by name. Payloads have the full documented shape; see [`payload`]. Source:
 //! docs.github.com/rest (activity/starring, users/users, repos/repos, releases/releases, using-the-rest-api).
 
+mod hooks;
 pub mod payload;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use super::Simulated;
 use super::fault::{Limit, Refusal};
 use super::model::{Like, Post, Usage, User, World};
 use super::oauth::{form_reply, v2};
+use super::push::{News, Push};
 use super::reply::{Reply, Request};
 use crate::domain::identity::Platform;
 
@@ -69,6 +71,10 @@ impl Simulated for GitHub {
             Refusal::CursorExpired => problem(422, "Validation Failed: this page is not available"),
             Refusal::ClockSkew | Refusal::DeadPlatform => problem(410, "Gone"),
         }
+    }
+
+    fn pushes(&self, world: &World, news: &News, number: u64) -> Vec<Push> {
+        hooks::pushes(world, news, number)
     }
 }
 
@@ -140,6 +146,9 @@ fn route(world: &mut World, request: &Request, caller: &Caller) -> Reply {
         ("GET", ["user", id, "starred"]) => starred(world, request, id, By::Id, "", false),
         ("GET", ["users", login, "repos"]) => repositories(world, request, login, By::Login),
         ("GET", ["user", id, "repos"]) => repositories(world, request, id, By::Id),
+        (_, ["repos", owner, name, "hooks", below @ ..]) => {
+            hooks::answer(world, request, caller.user.as_deref(), &format!("{owner}/{name}"), below)
+        }
         ("GET", ["repos", owner, name, below @ ..]) => {
             let path = format!("{owner}/{name}");
             if let Some(post) = repository_at(world, &path) {

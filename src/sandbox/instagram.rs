@@ -6,6 +6,7 @@
 //! Instagram Login"), the export files that people have published.
 
 pub mod payload;
+mod subscriptions;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::Simulated;
 use super::fault::{Limit, Refusal};
 use super::model::{Like, Missing, Post, Usage, User, World};
 use super::oauth::{CLIENT_SECRET, v2};
+use super::push::{News, Push};
 use super::reply::{Reply, Request};
 use crate::domain::identity::Platform;
 
@@ -25,6 +27,8 @@ const PER_HOUR: u64 = 5_000;
 /// What a page holds at most, and unless asked otherwise.
 const PAGE_MAX: usize = 33;
 const PAGE_USUAL: usize = 20;
+/// The shape of the export file since 2026.
+const LABELLED: &str = "labelled";
 
 const SIGN_IN: v2::Rules = v2::Rules {
     pkce: v2::Pkce::Ignored,
@@ -85,27 +89,45 @@ impl Simulated for Instagram {
         }
     }
 
+    /// The shape until about 2025.
     fn export(&self, world: &World, user_id: &str) -> Result<Vec<(String, Vec<u8>)>, Missing> {
-        let user = world.user(PLATFORM, user_id)?;
-        let mut likes = world.likes_of(PLATFORM, &user.id);
-        likes.sort_by_key(|like| std::cmp::Reverse(like.at));
-        Ok(vec![
-            (
-                "personal_information/personal_information/personal_information.json".to_owned(),
-                payload::in_letters(&payload::personal(user)),
-            ),
-            (
-                "your_instagram_activity/likes/liked_posts.json".to_owned(),
-                payload::in_letters(&payload::liked_posts(world, &likes)?),
-            ),
-        ])
+        exported(world, user_id, payload::liked_posts)
     }
+
+    fn pushes(&self, world: &World, news: &News, _: u64) -> Vec<Push> {
+        subscriptions::pushes(world, news)
+    }
+
+    fn export_forms(&self) -> &'static [&'static str] {
+        &[LABELLED]
+    }
+
+    fn export_as(&self, form: &str, world: &World, user_id: &str) -> Result<Vec<(String, Vec<u8>)>, Missing> {
+        exported(world, user_id, if form == LABELLED { payload::labelled_posts } else { payload::liked_posts })
+    }
+}
+
+fn exported(
+    world: &World,
+    user_id: &str,
+    shown: fn(&World, &[&Like]) -> Result<Value, Missing>,
+) -> Result<Vec<(String, Vec<u8>)>, Missing> {
+    let user = world.user(PLATFORM, user_id)?;
+    let likes = world.likes_of(PLATFORM, &user.id);
+    Ok(vec![
+        (
+            "personal_information/personal_information/personal_information.json".to_owned(),
+            payload::in_letters(&payload::personal(user)),
+        ),
+        ("your_instagram_activity/likes/liked_posts.json".to_owned(), payload::in_letters(&shown(world, &likes)?)),
+    ])
 }
 
 fn answer(world: &mut World, request: &Request) -> Reply {
     match (request.method.as_str(), request.path.trim_end_matches('/')) {
         ("GET", "/oauth/authorize") => return v2::authorize(world, request, &SIGN_IN),
         ("POST", "/oauth/access_token") => return v2::token(world, request, &SIGN_IN),
+        (_, "/v1/subscriptions") => return subscriptions::answer(world, request),
         _ => {}
     }
     let segments = request.segments();

@@ -17,10 +17,12 @@ pub mod fediverse;
 pub mod five_hundred_px;
 pub mod flickr;
 pub mod github;
+pub mod ids;
 pub mod instagram;
 pub mod model;
 pub mod oauth;
 pub mod pages;
+pub mod push;
 pub mod reply;
 pub mod soundcloud;
 pub mod twitter;
@@ -71,6 +73,23 @@ pub trait Simulated: Sync {
     fn export(&self, world: &World, user_id: &str) -> Result<Vec<(String, Vec<u8>)>, Missing> {
         world.user(self.platform(), user_id).map(|_| Vec::new())
     }
+
+    /// What is sent to those who have asked to be told.
+    ///
+    /// - `number`: of the news, counted over all platforms.
+    fn pushes(&self, _world: &World, _news: &push::News, _number: u64) -> Vec<push::Push> {
+        Vec::new()
+    }
+
+    /// The names of the forms that the export file has, beside the one that [`Simulated::export`] gives.
+    fn export_forms(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The export file in one of [`Simulated::export_forms`].
+    fn export_as(&self, _form: &str, world: &World, user_id: &str) -> Result<Vec<(String, Vec<u8>)>, Missing> {
+        self.export(world, user_id)
+    }
 }
 
 /// One line for each platform.
@@ -102,21 +121,28 @@ pub enum Error {
     Listen { address: SocketAddr, source: std::io::Error },
 }
 
+/// The address that a connector takes as its base URL, of a sandbox that listens there.
+pub fn base_url(addr: SocketAddr, platform: Platform) -> String {
+    match platform {
+        Platform::Fediverse => format!("http://{addr}"),
+        _ => format!("http://{addr}/{}", platform.slug()),
+    }
+}
+
 /// A running sandbox. It ends with [`Sandbox::stop`], or when the last handle is gone with the runtime.
 pub struct Sandbox {
     /// Where it listens; the port that the system chose when 0 was asked for.
     pub addr: SocketAddr,
-    pub handle: ServerHandle,
+    /// Where the control plane listens; the same where it has no port of its own.
+    pub control_addr: SocketAddr,
+    handles: Vec<ServerHandle>,
     world: SharedWorld,
 }
 
 impl Sandbox {
     /// The address that a connector takes as its base URL. Of the fediverse, the whole host is one server.
     pub fn base_url(&self, platform: Platform) -> String {
-        match platform {
-            Platform::Fediverse => format!("http://{}", self.addr),
-            _ => format!("http://{}/{}", self.addr, platform.slug()),
-        }
+        base_url(self.addr, platform)
     }
 
     /// The state, for whoever runs in the same process; others use the control plane.
@@ -131,7 +157,9 @@ impl Sandbox {
     }
 
     pub async fn stop(self) {
-        self.handle.stop(false).await;
+        for handle in self.handles {
+            handle.stop(false).await;
+        }
     }
 }
 
@@ -145,19 +173,66 @@ impl SharedWorld {
     }
 }
 
+/// What is answered on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Everything,
+    /// All but the control plane. Export files stay, which people download from their profiles.
+    Platforms,
+    Control,
+}
+
+impl Role {
+    fn has(self, request: &Request) -> bool {
+        let is_control = request.path.starts_with("/_sim/");
+        match self {
+            Role::Everything => true,
+            Role::Platforms => !is_control || request.method == "GET" && request.path.starts_with("/_sim/exports/"),
+            Role::Control => is_control,
+        }
+    }
+}
+
 /// Starts the sandbox with an empty world.
 ///
 /// - `bind`: a loopback address; port 0 lets the system choose.
 /// - errors: any other address, or a port that is taken.
 pub async fn start(bind: SocketAddr) -> Result<Sandbox, Error> {
+    start_apart(bind, None).await
+}
+
+/// Starts the sandbox with its control plane on a port of its own, out of reach of whoever is shown the platforms.
+///
+/// - `control`: a loopback address; `None` for beside the platforms.
+pub async fn start_apart(bind: SocketAddr, control: Option<SocketAddr>) -> Result<Sandbox, Error> {
+    let world = SharedWorld(Arc::new(Mutex::new(World::new())));
+    let role = if control.is_some() { Role::Platforms } else { Role::Everything };
+    let (addr, handle) = listen(bind, &world, role)?;
+    let mut sandbox = Sandbox { addr, control_addr: addr, handles: vec![handle], world };
+    if let Some(control) = control {
+        match listen(control, &sandbox.world, Role::Control) {
+            Ok((addr, handle)) => {
+                sandbox.control_addr = addr;
+                sandbox.handles.push(handle);
+            }
+            Err(error) => {
+                sandbox.stop().await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(sandbox)
+}
+
+fn listen(bind: SocketAddr, world: &SharedWorld, role: Role) -> Result<(SocketAddr, ServerHandle), Error> {
     if !bind.ip().is_loopback() {
         return Err(Error::NotLoopback(bind));
     }
-    let world = SharedWorld(Arc::new(Mutex::new(World::new())));
     let shared = world.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(shared.clone()))
+            .app_data(web::Data::new(role))
             .app_data(web::PayloadConfig::new(REQUEST_BYTES_MAX))
             .default_service(web::to(answer))
     })
@@ -170,31 +245,42 @@ pub async fn start(bind: SocketAddr) -> Result<Sandbox, Error> {
     let server = server.run();
     let handle = server.handle();
     tokio::spawn(server);
-    Ok(Sandbox { addr, handle, world })
+    Ok((addr, handle))
 }
 
 /// Every request: read it, let the platform answer, apply faults, write it down.
-async fn answer(http: HttpRequest, body: web::Bytes, world: web::Data<SharedWorld>) -> HttpResponse {
+async fn answer(
+    http: HttpRequest,
+    body: web::Bytes,
+    world: web::Data<SharedWorld>,
+    role: web::Data<Role>,
+) -> HttpResponse {
     let request = Request::read(&http, &body);
-    if let Some(command) = request.path.strip_prefix("/_sim/") {
-        return control::answer(&mut world.lock(), command, &request).into_http();
+    if !role.has(&request) {
+        let error = "the control plane and the platforms have ports of their own here";
+        return Reply::json(404, &serde_json::json!({ "error": error })).into_http();
     }
-    if let Some(below) = request.path.strip_prefix("/bank/") {
-        let below = Request { path: format!("/{below}"), ..request.clone() };
-        let world = &mut *world.lock();
-        return bank::answer(&mut world.bank, &below, world.now).into_http();
-    }
-    if let Some(reply) = pages::answer(&mut world.lock(), &request) {
-        return reply.into_http();
-    }
-    let (reply, effect) = {
-        let world = &mut *world.lock();
-        answer_as_platform(world, &request)
-    };
+    let (reply, effect) = answer_anybody(&mut world.lock(), &request);
     if let Effect::Wait(delay) = effect {
         tokio::time::sleep(delay).await;
     }
+    let reply = push::shake(&world, reply).await;
+    push::send(&world);
     reply.into_http()
+}
+
+fn answer_anybody(world: &mut World, request: &Request) -> (Reply, Effect) {
+    if let Some(command) = request.path.strip_prefix("/_sim/") {
+        return (control::answer(world, command, request), Effect::None);
+    }
+    if let Some(below) = request.path.strip_prefix("/bank/") {
+        let below = Request { path: format!("/{below}"), ..request.clone() };
+        return (bank::answer(&mut world.bank, &below, world.now), Effect::None);
+    }
+    match pages::answer(world, request) {
+        Some(reply) => (reply, Effect::None),
+        None => answer_as_platform(world, request),
+    }
 }
 
 fn answer_as_platform(world: &mut World, request: &Request) -> (Reply, Effect) {
@@ -209,7 +295,10 @@ fn answer_as_platform(world: &mut World, request: &Request) -> (Reply, Effect) {
     let reply = match &effect {
         // A limit is refused before the platform does anything, so a PUT under it changes nothing.
         Effect::Limit(limit) => simulated.limited(world, *limit),
-        Effect::Refuse(refusal) => simulated.refused(world, *refusal),
+        Effect::Refuse(refusal) => {
+            end_token(world, platform, &request, *refusal);
+            simulated.refused(world, *refusal)
+        }
         Effect::Replace(reply) => reply.clone(),
         Effect::RedirectLoop => to_itself(&request),
         Effect::Page(fault) => {
@@ -217,7 +306,12 @@ fn answer_as_platform(world: &mut World, request: &Request) -> (Reply, Effect) {
                 world.like_one_more(platform);
             }
             let last = world.last_pages.get(&platform).and_then(|page| fault::last_item(page, simulated.lists()));
-            simulated.spoil_page(*fault, simulated.answer(world, &request), last.as_ref())
+            let reply = simulated.answer(world, &request);
+            // An item can be put in before any request; the others wait for a list.
+            if *fault != PageFault::Insertion && !fault::has_list(&reply, simulated.lists()) {
+                world.faults.put_back();
+            }
+            simulated.spoil_page(*fault, reply, last.as_ref())
         }
         _ => simulated.answer(world, &request),
     };
@@ -228,6 +322,16 @@ fn answer_as_platform(world: &mut World, request: &Request) -> (Reply, Effect) {
     reply.header("date", model::http_date(world.now));
     world.log(platform, &request, reply.status);
     (reply, effect)
+}
+
+/// A token that was refused as ended or taken back stays so: only renewing it, or signing in anew, helps.
+fn end_token(world: &mut World, platform: Platform, request: &Request, refusal: Refusal) {
+    let Some(token) = oauth::token_in(request) else { return };
+    match refusal {
+        Refusal::ExpiredToken => world.expire_token(platform, &token),
+        Refusal::RevokedToken => world.revoke_token(platform, &token),
+        _ => {}
+    }
 }
 
 fn to_itself(request: &Request) -> Reply {

@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::fault::Faults;
+use super::ids::{self, Ids};
+use super::push::{News, Pushes};
 use super::reply::{Reply, Request};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 
 /// 2013-06-01T00:00:00Z: where the clock of a fresh world stands.
 const BEGINNING: Timestamp = Timestamp::from_seconds(1_370_044_800);
-/// The first id that is given out. Above 2^53, so that a reader that keeps ids as floats is found out.
-const FIRST_ID: u64 = 9_007_199_254_740_993;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -167,6 +167,7 @@ pub struct Usage {
 }
 
 /// Everything there is.
+#[derive(Clone)]
 pub struct World {
     pub now: Timestamp,
     pub users: Vec<User>,
@@ -183,9 +184,11 @@ pub struct World {
     /// What a platform showed last: a fault repeats its end.
     pub last_pages: BTreeMap<Platform, Reply>,
     pub requests: Vec<LoggedRequest>,
+    /// Who is told what happens.
+    pub pushes: Pushes,
     /// The bank behind the sandbox rail.
     pub bank: super::bank::Bank,
-    next_id: u64,
+    ids: Ids,
 }
 
 /// A name in a command or a scenario that fits nothing.
@@ -217,25 +220,23 @@ impl World {
             faults: Faults::default(),
             last_pages: BTreeMap::new(),
             requests: Vec::new(),
+            pushes: Pushes::default(),
             bank: super::bank::Bank::default(),
-            next_id: FIRST_ID,
+            ids: Ids::default(),
         }
     }
 
     /// An id that nothing else has.
     pub fn fresh_id(&mut self, platform: Platform, is_user: bool) -> String {
-        self.next_id += 1;
-        World::id_for(platform, self.next_id - 1, is_user)
+        match (platform, is_user) {
+            (Platform::Twitter, false) => self.ids.tweet(self.now),
+            _ => ids::written(platform, self.ids.number(), is_user),
+        }
     }
 
-    /// A number as an id of the form that the platform gives out.
-    pub fn id_for(platform: Platform, number: u64, is_user: bool) -> String {
-        match (platform, is_user) {
-            (Platform::Flickr, true) => format!("{number}@N00"),
-            (Platform::SoundCloud, true) => format!("soundcloud:users:{number}"),
-            (Platform::SoundCloud, false) => format!("soundcloud:tracks:{number}"),
-            _ => number.to_string(),
-        }
+    /// A number that nothing else has.
+    pub fn fresh_number(&mut self) -> u64 {
+        self.ids.number()
     }
 
     /// Adds a person with an id of its own. The rest is there to be changed.
@@ -324,6 +325,7 @@ impl World {
         let user = self.user(platform, user)?.id.clone();
         let post = self.post(platform, post)?.id.clone();
         if !self.likes.iter().any(|like| like.platform == platform && like.user == user && like.post == post) {
+            self.pushes.note(News::Liked { platform, user: user.clone(), post: post.clone(), at });
             self.likes.push(Like { platform, user, post, at });
         }
         Ok(())
@@ -332,7 +334,11 @@ impl World {
     pub fn unlike(&mut self, platform: Platform, user: &str, post: &str) -> Result<(), Missing> {
         let user = self.user(platform, user)?.id.clone();
         let post = self.post(platform, post)?.id.clone();
+        let before = self.likes.len();
         self.likes.retain(|like| !(like.platform == platform && like.user == user && like.post == post));
+        if self.likes.len() < before {
+            self.pushes.note(News::Unliked { platform, user, post });
+        }
         Ok(())
     }
 
@@ -347,7 +353,7 @@ impl World {
             return;
         };
         let owner = self.post(platform, &post).expect("a like ends with its post").owner.clone();
-        let name = format!("inserted-{}", self.next_id);
+        let name = format!("inserted-{}", self.fresh_number());
         let post = self.add_post(platform, &owner, &name).expect("an owner stays with the post").id.clone();
         self.like(platform, &user, &post, self.now).expect("both are there");
     }
@@ -411,6 +417,24 @@ impl World {
             token.is_revoked |= *of == platform && token.user.as_ref() == Some(&id);
         }
         Ok(())
+    }
+
+    /// Ends a token before its time, as a platform may. Nothing where there is no such token.
+    pub fn expire_token(&mut self, platform: Platform, text: &str) {
+        let now = self.now;
+        if let Some(token) = self.tokens.get_mut(&(platform, text.to_owned())) {
+            token.expires_at = Some(now);
+        }
+    }
+
+    /// Takes back a token and all that came with it, as people do in the settings of their account.
+    pub fn revoke_token(&mut self, platform: Platform, text: &str) {
+        let Some(token) = self.tokens.get_mut(&(platform, text.to_owned())) else { return };
+        token.is_revoked = true;
+        let Some(grant) = token.grant.clone() else { return };
+        for ((of, _), token) in &mut self.tokens {
+            token.is_revoked |= *of == platform && token.grant.as_ref() == Some(&grant);
+        }
     }
 
     pub fn advance(&mut self, by: Duration) {

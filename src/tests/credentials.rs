@@ -151,6 +151,31 @@ async fn a_credential_that_is_about_to_end_is_renewed_once_and_kept_before_it_is
 }
 
 #[tokio::test]
+async fn a_token_that_ends_before_its_time_is_renewed_and_trying_again_is_not_enough() {
+    let stage = Stage::new(None).await;
+    let Some(Credential::Bearer(spent)) = stage.credential().await else { panic!("a bearer token") };
+    stage.fault("/me/likes*", Kind::ExpiredToken);
+    stage.read().await;
+    assert_eq!(stage.asked(), (1, 1), "refused, and renewed");
+    stage.read().await;
+    let (tokens, pages) = stage.asked();
+    assert!(tokens == 0 && pages > 0, "{tokens} {pages}: read with what was renewed");
+    assert!(stage.connection().await.baseline_at.is_some());
+    let client = reqwest::Client::builder().no_proxy().user_agent("retries").build().unwrap();
+    let with = async |token: &str| {
+        let request = client.get(format!("{}/me", stage.sandbox.base_url(SOUNDCLOUD)));
+        request.header("authorization", format!("OAuth {token}")).send().await.unwrap().status().as_u16()
+    };
+    let Some(Credential::Bearer(renewed)) = stage.credential().await else { panic!("a bearer token") };
+    assert_eq!((with(spent.reveal()).await, with(renewed.reveal()).await), (401, 200));
+    stage.fault("/me", Kind::RevokedToken);
+    assert_eq!((with(renewed.reveal()).await, with(renewed.reveal()).await), (401, 401));
+    stage.asked();
+    stage.read().await;
+    assert_eq!(stage.stored().await.state, "ended", "what would renew it was taken back with it");
+}
+
+#[tokio::test]
 async fn many_who_need_a_credential_at_once_renew_it_once() {
     let stage = Stage::new(Some(MINUTE)).await;
     let all = futures_util::future::join_all((0..5).map(|_| stage.credential())).await;

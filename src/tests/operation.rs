@@ -340,19 +340,19 @@ async fn a_bridge_is_tried_out_and_the_reason_is_precise_when_it_fails() {
     let keyless = stage.try_out(Platform::Twitter, "nils").await.unwrap_err().0;
     assert!(keyless.contains("(unauthorized)") && keyless.contains("docs/bridges/twitter.md"), "{keyless}");
     assert_eq!(stage.asked(Platform::Twitter), 0, "who has no token is refused here");
+    let unknown = stage.try_out(GITHUB, "nobody-of-this-name").await.unwrap_err().0;
+    assert!(unknown.contains("(not_found)"), "{unknown}");
     let refusals = [
-        (Kind::RevokedToken, "(unauthorized)", "look at the keys of [bridge.github]"),
         (Kind::Http503, "(transient)", "bridge.github.base_url"),
         (Kind::HtmlErrorPage, "(malformed)", "something else answers"),
         (Kind::MissingScope, "(forbidden)", "permissions"),
+        (Kind::RevokedToken, "(unauthorized)", "look at the keys of [bridge.github]"),
     ];
     for (kind, class, hint) in refusals {
         stage.fault(GITHUB, kind, 1);
         let refused = stage.try_out(GITHUB, "nils").await.unwrap_err().0;
         assert!(refused.contains(class) && refused.contains(hint), "{refused}");
     }
-    let unknown = stage.try_out(GITHUB, "nobody-of-this-name").await.unwrap_err().0;
-    assert!(unknown.contains("(not_found)"), "{unknown}");
     stage.fault(GITHUB, Kind::RateLimited { retry_after: 600 }, 1);
     let limited = stage.try_out(GITHUB, "nils").await.unwrap_err().0;
     assert!(limited.contains("(rate_limited)") && limited.contains("it works again at"), "{limited}");

@@ -102,6 +102,37 @@ async fn what_is_pressed_on_a_page_is_a_like_to_the_connector_on_all_eight() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_item_is_in_the_listing_of_every_platform_and_costs_nothing_but_itself() {
+    let sandbox = sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    sandbox.sow(Clock::System.now());
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config::load(None, std::iter::empty(), &flags(&sandbox, directory.path())).unwrap().config;
+    let node = Node::start(config).await.unwrap();
+    for platform in Platform::ALL.into_iter().filter(|platform| *platform != Platform::Fediverse) {
+        let nils = sandbox.world().user(platform, "nils").unwrap().id.clone();
+        let own = Access::User(credential(&sandbox, platform, &nils));
+        {
+            let world = &mut *sandbox.world();
+            let posts: Vec<String> =
+                world.posts.iter().filter(|post| post.platform == platform).map(|post| post.id.clone()).collect();
+            for post in posts {
+                world.like(platform, &nils, &post, world.now).unwrap();
+            }
+            let fault = serde_json::json!({"platform": platform.slug(), "kind": "damaged_item"});
+            world.faults.add(serde_json::from_value(fault).unwrap());
+        }
+        let bridge = node.bridges.get(platform).unwrap();
+        for expected in [(3, 1), (4, 0)] {
+            let query = LikesQuery::first(Who::TokenOwner, own.clone());
+            let reply =
+                bridge.live().unwrap().likes(&query).await.unwrap_or_else(|error| panic!("{platform}: {error}"));
+            let LikesReply::Page(page) = reply else { panic!("{platform}: no etag was sent") };
+            assert_eq!((page.items.len(), page.unreadable), expected, "{platform}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_profile_that_is_changed_on_its_page_is_the_one_that_a_claim_is_looked_for_in() {
     let sandbox = sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
     sandbox.sow(Clock::System.now());

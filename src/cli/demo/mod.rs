@@ -11,14 +11,34 @@ mod visitor;
 use std::process::ExitCode;
 
 use crate::cli::stage::{Role, Stage};
+use crate::cli::until_ended;
 use crate::domain::money::{Amount, Currency};
 
 /// Plays the story. With `exit` it ends by itself; else the instances stay open until Ctrl-C.
 pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
     let started = std::time::Instant::now();
+    let mut ended = std::pin::pin!(until_ended());
     let roles = ["alpha", "beta", "gamma"].map(|name| Role { name, database_url: None });
-    let mut stage = Stage::set_up(&std::env::current_exe()?, &roles).await?;
-    let (problems, setup_links) = match story::play(&mut stage).await {
+    let program = std::env::current_exe()?;
+    // Whoever ends the demo in the middle leaves nothing behind either: dropped, the stage clears itself.
+    let mut stage = tokio::select! {
+        stage = Stage::set_up(&program, &roles) => stage?,
+        ended = &mut ended => return ended.map(|()| ExitCode::FAILURE).map_err(Into::into),
+    };
+    let told = tokio::select! {
+        told = story::play(&mut stage) => Some(told),
+        ended = &mut ended => {
+            ended?;
+            None
+        }
+    };
+    let Some(told) = told else {
+        // First of all: the terminal may be gone, and with it where words go.
+        stage.strike();
+        eprintln!("\nEnded in the middle of the story.");
+        return Ok(ExitCode::FAILURE);
+    };
+    let (problems, setup_links) = match told {
         Ok(told) => told,
         Err(error) => {
             eprintln!("\nThe story broke off: {error:#}");
@@ -36,7 +56,7 @@ pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
         stage.strike();
         return Ok(ExitCode::FAILURE);
     }
-    let mut ended = Ok(());
+    let mut closed = Ok(());
     if !exit {
         println!("\nThe three instances stay open in your browser until Ctrl-C:");
         for instance in &stage.instances {
@@ -47,23 +67,14 @@ pub async fn run(exit: bool) -> anyhow::Result<ExitCode> {
             println!("  {name:<6} {link}");
         }
         println!("Post and like at http://{}; time passes when you turn the clock there.", stage.sandbox.addr);
-        ended = tokio::select! {
-            ended = until_ended() => ended,
+        closed = tokio::select! {
+            ended = &mut ended => ended,
             error = stage.follow_the_sandbox() => Err(error),
         };
     }
     stage.strike();
-    ended?;
+    closed?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Waits for Ctrl-C or a service manager's end, so that no instance is left running.
-async fn until_ended() -> std::io::Result<()> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminated.recv() => Ok(()),
-    }
 }
 
 /// Amounts of the story are euros.

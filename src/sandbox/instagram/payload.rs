@@ -163,6 +163,34 @@ pub fn liked_posts(world: &World, likes: &[&Like]) -> Result<Value, Missing> {
     Ok(json!({ "likes_media_likes": rows? }))
 }
 
+/// `liked_posts.json`, the shape of 2026: every value with its label.
+pub fn labelled_posts(world: &World, likes: &[&Like]) -> Result<Value, Missing> {
+    let address = |url: String| json!({ "label": "URL", "value": url.clone(), "href": url });
+    let row = |like: &&Like| {
+        let post = world.post(Platform::Instagram, &like.post)?;
+        let owner = world.user(Platform::Instagram, &post.owner)?;
+        let tag = |tag: &String| json!({ "dict": [{ "label": "Name", "value": tag }], "title": "" });
+        let owned = json!([
+            address(format!("{SITE}/{}/", owner.handle)),
+            { "label": "Name", "value": owner.name.clone().unwrap_or_default() },
+            { "label": "Username", "value": owner.handle },
+        ]);
+        Ok(json!({
+            "timestamp": like.at.seconds(),
+            "media": [],
+            "fbid": post.id,
+            "label_values": [
+                address(link(post)),
+                { "label": "Caption", "value": words(post).unwrap_or_default() },
+                { "label": "Title", "value": "" },
+                { "dict": post.tags.iter().map(tag).collect::<Vec<Value>>(), "title": "Hashtags" },
+                { "dict": [{ "dict": owned, "title": "" }], "title": "Owner" },
+            ],
+        }))
+    };
+    likes.iter().map(row).collect::<Result<Vec<Value>, Missing>>().map(Value::Array)
+}
+
 /// `personal_information.json`.
 pub fn personal(user: &User) -> Value {
     let field = |value: &str| json!({ "href": "", "value": value, "timestamp": 0 });

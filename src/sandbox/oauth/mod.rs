@@ -94,6 +94,22 @@ pub fn query_pairs(request: &Request) -> Vec<(String, String)> {
     url::form_urlencoded::parse(request.query_text.as_bytes()).into_owned().collect()
 }
 
+/// The token that a request bears, wherever the platforms have it: in the header, in the query or in the form.
+pub(super) fn token_in(request: &Request) -> Option<String> {
+    let header = request.header("authorization");
+    if let Some(pairs) = header.and_then(v1::header_pairs) {
+        return pairs.into_iter().find(|(name, _)| name == "oauth_token").map(|(_, token)| token);
+    }
+    let in_header = header.and_then(|header| header.split_once(' '));
+    match in_header {
+        Some((scheme, token)) if !scheme.eq_ignore_ascii_case("basic") => Some(token.trim().to_owned()),
+        _ => {
+            let mut pairs = query_pairs(request).into_iter().chain(body_pairs(request));
+            pairs.find(|(name, _)| matches!(name.as_str(), "access_token" | "oauth_token")).map(|(_, token)| token)
+        }
+    }
+}
+
 /// The parameters by name.
 ///
 /// - errors: the name of one that is there twice.
@@ -197,6 +213,22 @@ mod tests {
         let shown = String::from_utf8(page(&world, Platform::Vimeo, &app, &[], &form).body).unwrap();
         assert!(shown.contains("value=\"mira\"") && shown.contains("name=\"deny\""), "{shown}");
         assert!(!shown.contains("nils") && !shown.contains("<script>"), "{shown}");
+    }
+
+    #[test]
+    fn the_token_of_a_request_is_found_wherever_it_stands() {
+        let check = |header: Option<&str>, query: &str, expected: Option<&str>| {
+            let headers = header.map(|value| ("authorization".to_owned(), value.to_owned())).into_iter().collect();
+            let request = Request { headers, query_text: query.into(), ..Request::default() };
+            assert_eq!(token_in(&request).as_deref(), expected, "{header:?} {query}");
+        };
+        check(Some("Bearer b"), "", Some("b"));
+        check(Some("OAuth s-1"), "", Some("s-1"));
+        check(Some("OAuth oauth_consumer_key=\"c\", oauth_token=\"t%20x\""), "", Some("t x"));
+        check(Some("OAuth oauth_consumer_key=\"c\""), "access_token=q", None);
+        check(Some("Basic YTpi"), "", None);
+        check(None, "count=2&access_token=q", Some("q"));
+        check(None, "", None);
     }
 
     #[test]

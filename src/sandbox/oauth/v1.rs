@@ -325,7 +325,7 @@ fn wall_seconds() -> i64 {
 }
 
 /// Section 3.5.1. `None` for a header of another scheme.
-fn header_pairs(header: &str) -> Option<Vec<(String, String)>> {
+pub(super) fn header_pairs(header: &str) -> Option<Vec<(String, String)>> {
     let (scheme, rest) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("oauth") || !rest.contains('=') {
         return None;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::model::{Missing, Post, User, World};
+use super::push::News;
 use super::reply::{Reply, Request, decoded};
 use super::simulated;
 use crate::domain::identity::Platform;
@@ -145,7 +146,8 @@ fn index(world: &World, request: &Request) -> String {
          <div class=\"scroll\"><table><caption>Platforms</caption><thead><tr><th scope=\"col\">Platform</th>\
          <th scope=\"col\">Its button</th><th scope=\"col\">People</th><th scope=\"col\">Posts</th>\
          <th scope=\"col\">Likes</th><th scope=\"col\">Interface</th></tr></thead><tbody>{rows}</tbody></table></div>\
-         <p>The control plane is below <code>/_sim/</code>, the bank below <code>/bank/</code>.</p>",
+         <p>The control plane is below <code>/_sim/</code> (here, unless it was given a port of its own), the bank below \
+         <code>/bank/</code>.</p>",
         clock(world)
     );
     frame(None, "Sandbox of platforms", &body)
@@ -289,7 +291,13 @@ fn profile_page(world: &World, platform: Platform, name: &str, chosen: Option<&s
     let has_export = simulated(platform)
         .is_some_and(|simulated| simulated.export(world, &user.id).is_ok_and(|members| !members.is_empty()));
     let export = match has_export {
-        true => format!("<p><a href=\"/_sim/exports/{slug}/{id}.zip\" download>Download the export file</a></p>"),
+        true => {
+            let file = format!("/_sim/exports/{slug}/{id}.zip");
+            let forms = simulated(platform).map(|simulated| simulated.export_forms()).unwrap_or_default();
+            let others = |form: &&str| format!(" or <a href=\"{file}?form={form}\" download>in the form “{form}”</a>");
+            let others: String = forms.iter().map(others).collect();
+            format!("<p><a href=\"{file}\" download>Download the export file</a>{others}</p>")
+        }
         false => format!("<p>{label} has no export file with likes.</p>"),
     };
     let back = acting.map(|user| format!("?as={}", in_address(&user.id))).unwrap_or_default();
@@ -357,7 +365,9 @@ fn add_post(world: &mut World, platform: Platform, form: &Form) -> Result<Reply,
     let name = format!("post-{}", world.posts.len() + 1);
     let post = world.add_post(platform, &owner, &name)?;
     post.title = Some(title.to_owned());
-    let id = in_address(&post.id);
+    let post = post.id.clone();
+    let id = in_address(&post);
+    world.pushes.note(News::Posted { platform, post });
     see(format!("/at/{platform}?as={}#p{id}", in_address(&owner)))
 }
 

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::sandbox;
 use crate::domain::identity::Platform;
-use crate::sandbox::model::World;
 use crate::sandbox::{self as this, Sandbox};
 
 async fn post(sandbox: &Sandbox, command: &str, body: Value) -> (u16, Value) {
@@ -87,6 +86,125 @@ async fn a_command_that_names_nothing_is_refused() {
     sandbox.stop().await;
 }
 
+async fn delete(sandbox: &Sandbox, command: &str) -> u16 {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.delete(format!("http://{}/_sim/{command}", sandbox.addr)).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn the_control_plane_may_have_a_port_that_has_nothing_else() {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let sandbox = this::start_apart(anywhere, Some(anywhere)).await.unwrap();
+    let at = |addr: SocketAddr, path: &str| format!("http://{addr}{path}");
+    let (platforms, control) = (sandbox.addr, sandbox.control_addr);
+    assert_ne!(platforms, control);
+    sandbox.world().add_user(Platform::Flickr, "mira");
+    assert_eq!(get(at(platforms, "/_sim/requests")).await.0, 404);
+    let (status, _) = post(&sandbox, "scenario", json!({"users": []})).await;
+    assert_eq!(status, 404);
+    assert_eq!(get(at(control, "/_sim/requests")).await.1["requests"], json!([]));
+    assert_eq!(get(at(control, "/github/users/mira")).await.0, 404);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for addr in [platforms, control] {
+        let file = client.get(at(addr, "/_sim/exports/flickr/mira.zip")).send().await.unwrap();
+        assert_eq!(file.status(), 200, "people download it from their profile");
+    }
+    let outside = this::start_apart(anywhere, Some("0.0.0.0:0".parse().unwrap())).await;
+    assert!(matches!(outside, Err(this::Error::NotLoopback(_))));
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_scenario_that_is_refused_leaves_nothing_behind() {
+    let sandbox = sandbox().await;
+    let mira = json!({"platform": "github", "handle": "mira", "id": "501"});
+    let tides = json!({"platform": "github", "owner": "mira", "name": "tides"});
+    let like = json!({"platform": "github", "user": "mira", "post": "mira/nothing"});
+    let (status, refused) = post(
+        &sandbox,
+        "scenario",
+        json!({"now": "2013-07-01T00:00:00Z", "users": [&mira], "posts": [&tides], "likes": [like]}),
+    )
+    .await;
+    assert_eq!((status, refused["error"].as_str().unwrap()), (404, "there is no post `mira/nothing` on github"));
+    assert_eq!(sandbox.world().now.to_string(), "2013-06-01T00:00:00Z");
+    assert!(sandbox.world().users.is_empty() && sandbox.world().posts.is_empty());
+    assert_eq!(post(&sandbox, "scenario", json!({"users": [&mira], "posts": [&tides]})).await.0, 200);
+
+    let nils = json!({"platform": "github", "handle": "nils"});
+    for taken in [
+        json!({"users": [&nils, {"platform": "github", "handle": "Mira"}]}),
+        json!({"users": [&nils, {"platform": "github", "handle": "ana", "id": "501"}]}),
+        json!({"users": [&nils], "posts": [{"platform": "github", "owner": "mira", "name": "Tides"}]}),
+    ] {
+        let (status, refused) = post(&sandbox, "scenario", taken).await;
+        assert_eq!(status, 409, "{refused}");
+        assert_eq!(sandbox.world().users.len(), 1);
+    }
+    post(
+        &sandbox,
+        "scenario",
+        json!({"users": [nils], "posts": [{"platform": "github", "owner": "mira", "name": "maps"}]}),
+    )
+    .await;
+    let (status, refused) = post(&sandbox, "rename", json!({"platform": "github", "user": "nils", "to": "MIRA"})).await;
+    assert_eq!((status, refused["error"].as_str().unwrap()), (409, "there is a user `MIRA` on github already"));
+    let onto = json!({"platform": "github", "post": "mira/maps", "to": "tides"});
+    assert_eq!(post(&sandbox, "rename", onto).await.0, 409);
+    assert_eq!(post(&sandbox, "rename", json!({"platform": "github", "user": "mira", "to": "Mira"})).await.0, 200);
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn the_clock_goes_forward_within_years_that_exist() {
+    let sandbox = sandbox().await;
+    let shown = async || post(&sandbox, "clock", json!({})).await.1["now"].as_str().unwrap().to_owned();
+    // Before anybody has seen it, a world may begin when it likes.
+    assert_eq!(post(&sandbox, "clock", json!({"now": "2012-01-01T00:00:00Z"})).await.0, 200);
+    sandbox.world().add_user(Platform::GitHub, "mira");
+    for wrong in [
+        json!({"now": "1960-01-01T00:00:00Z"}),
+        json!({"now": "2011-12-31T23:59:59Z"}),
+        json!({"now": "9999-01-01T00:00:00Z"}),
+        json!({"advance": u64::MAX}),
+        json!({"advance": 9_000_000_000_u64}),
+        json!({"now": "2013-01-01T00:00:00Z", "advance": u64::MAX}),
+    ] {
+        let (status, refused) = post(&sandbox, "clock", wrong.clone()).await;
+        assert_eq!(status, 400, "{wrong}");
+        assert!(refused["error"].as_str().is_some_and(|text| text.contains(" is ")), "{refused}");
+        assert_eq!(shown().await, "2012-01-01T00:00:00Z", "{wrong}");
+    }
+    let back = json!({"now": "2011-01-01T00:00:00Z"});
+    assert_eq!(post(&sandbox, "scenario", back).await.0, 400);
+    let like = json!({"platform": "github", "user": "mira", "post": "mira/x", "at": "0001-01-01T00:00:00Z"});
+    assert_eq!(post(&sandbox, "like", like).await.0, 400);
+    assert_eq!(get(format!("{}/users/mira", sandbox.base_url(Platform::GitHub))).await.0, 200, "it still answers");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_fault_by_chance_can_be_ended_without_ending_the_world() {
+    let sandbox = sandbox().await;
+    sandbox.world().add_user(Platform::GitHub, "mira");
+    let mira = format!("{}/users/mira", sandbox.base_url(Platform::GitHub));
+    let fault = json!({"platform": "github", "kind": "rate_limited", "probability": 1});
+    let misspelt = json!({"platform": "github", "kind": "rate_limited", "propability": 0.5});
+    assert_eq!(post(&sandbox, "fault", misspelt).await.0, 400);
+    let id = post(&sandbox, "fault", fault.clone()).await.1["id"].clone();
+    post(&sandbox, "fault", fault).await;
+    for _ in 0..3 {
+        assert_ne!(get(mira.clone()).await.0, 200);
+    }
+    let listed = get(format!("http://{}/_sim/faults", sandbox.addr)).await.1;
+    assert_eq!(listed["faults"].as_array().unwrap().len(), 2, "{listed}");
+    assert_eq!((delete(&sandbox, &format!("faults/{id}")).await, delete(&sandbox, "faults/99").await), (200, 404));
+    assert_ne!(get(mira.clone()).await.0, 200, "the other one is on");
+    assert_eq!(delete(&sandbox, "faults").await, 200);
+    assert_eq!(get(mira).await.0, 200);
+    sandbox.stop().await;
+}
+
 #[tokio::test]
 async fn an_export_is_handed_out_where_the_platform_has_one() {
     let sandbox = sandbox().await;
@@ -96,14 +214,4 @@ async fn an_export_is_handed_out_where_the_platform_has_one() {
         assert_eq!(get(at(path)).await.0, 404, "{path}");
     }
     sandbox.stop().await;
-}
-
-#[test]
-fn ids_have_the_form_that_the_platform_gives_out() {
-    let check = |platform, is_user, expected| assert_eq!(World::id_for(platform, 77, is_user), expected);
-    check(Platform::Flickr, true, "77@N00");
-    check(Platform::Flickr, false, "77");
-    check(Platform::SoundCloud, true, "soundcloud:users:77");
-    check(Platform::SoundCloud, false, "soundcloud:tracks:77");
-    check(Platform::Twitter, true, "77");
 }

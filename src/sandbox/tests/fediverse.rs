@@ -116,6 +116,9 @@ async fn a_full_listing_equals_the_state() {
 async fn an_unlike_is_found_only_from_complete_listings() {
     let sandbox = sandbox().await;
     fill(&mut sandbox.world(), 60);
+    break_it(&mut sandbox.world(), FEDIVERSE, "/api/v1/favourites", Kind::DamagedItem);
+    let damaged = read(&sandbox).await;
+    assert_eq!((damaged.items.len(), damaged.end), (59, PassEnd::CompleteButFor { unreadable: 1 }));
     let known: BTreeSet<ObjectRef> =
         truth(&sandbox).iter().map(|uri| ObjectRef::new(FEDIVERSE, uri).unwrap()).collect();
     let gone = known.first().unwrap().clone();
@@ -154,15 +157,17 @@ async fn a_token_that_was_taken_back_or_opens_too_little_has_its_class() {
     assert_eq!(class().await, None);
     for (kind, expected) in [
         (Kind::MissingScope, "forbidden"),
-        (Kind::ExpiredToken, "unauthorized_expired"),
         (Kind::DeadPlatform, "gone"),
         (Kind::BadJson, "malformed"),
         (Kind::Http502, "transient"),
+        (Kind::ExpiredToken, "unauthorized_expired"),
     ] {
         break_it(&mut sandbox.world(), FEDIVERSE, "/api/v1/favourites", kind);
         assert_eq!(class().await, Some(expected), "{kind:?}");
     }
-    // In the middle of a listing, too: what was read until then stays.
+    // He signs in anew, since one token has ended. In the middle of a listing, too: what was read until then stays.
+    let nils = sandbox.world().user(FEDIVERSE, "nils").unwrap().id.clone();
+    sandbox.world().tokens.insert((FEDIVERSE, "t-nils".into()), Token::of(&nils));
     fill_more(&mut sandbox.world(), 60);
     break_it(&mut sandbox.world(), FEDIVERSE, "/api/v1/favourites?*max_id=*", Kind::RevokedToken);
     let pass = read(&sandbox).await;

@@ -160,11 +160,12 @@ async fn faults_have_their_classes() {
     check(Kind::HtmlErrorPage, Some("malformed")).await;
     check(Kind::RateLimited { retry_after: 9 }, Some("rate_limited")).await;
     check(Kind::SecondaryLimit { retry_after: 9 }, Some("rate_limited")).await;
-    check(Kind::ExpiredToken, Some("unauthorized_expired")).await;
     check(Kind::MissingScope, Some("forbidden")).await;
     check(Kind::CursorExpired, Some("malformed")).await;
     check(Kind::RedirectLoop, Some("malformed")).await;
     check(Kind::WrongContentType, None).await;
+    // The last: from then on the token is no good.
+    check(Kind::ExpiredToken, Some("unauthorized_expired")).await;
     sandbox.stop().await;
 }
 
@@ -234,8 +235,9 @@ async fn a_token_that_ended_is_told_from_one_that_nobody_has_where_the_api_tells
     sandbox.stop().await;
 }
 
-fn exported(sandbox: &Sandbox, user: &str) -> (Vec<LikeItem>, Option<String>) {
-    let bytes = control::export(&sandbox.world(), "instagram", user).unwrap();
+/// - `form`: the one since 2026 has a name.
+fn exported(sandbox: &Sandbox, user: &str, form: Option<&str>) -> (Vec<LikeItem>, Option<String>) {
+    let bytes = control::export_as(&sandbox.world(), "instagram", user, form).unwrap();
     let mut archive = Archive::open(File::new(bytes), "instagram.zip", Limits::default()).unwrap();
     let owner = archive.owner(&Export).unwrap().handle;
     let mut items = Vec::new();
@@ -252,11 +254,20 @@ fn exported(sandbox: &Sandbox, user: &str) -> (Vec<LikeItem>, Option<String>) {
 async fn the_closed_api_the_export_and_a_pasted_address_agree() {
     let sandbox = sandbox().await;
     let nils = fill(&mut sandbox.world(), 70);
-    let (items, owner) = exported(&sandbox, "nils");
+    let (items, owner) = exported(&sandbox, "nils", None);
     assert_eq!((items.len(), owner.as_deref()), (70, Some("nils")));
+    let (labelled, owner) = exported(&sandbox, "nils", Some("labelled"));
+    assert_eq!((labelled.len(), owner.as_deref()), (70, Some("nils")));
+    assert!(control::export_as(&sandbox.world(), "instagram", "nils", Some("xml")).is_err());
     let bridge = bridge(&sandbox, Api::Legacy);
     let live = read(&bridge, &nils).await;
     let times: Vec<_> = sandbox.world().likes_of(INSTAGRAM, nils.account()).iter().map(|like| like.at).collect();
+    for ((titled, labelled), live) in items.iter().zip(&labelled).zip(&live.items) {
+        let (a, b) = (&titled.post, &labelled.post);
+        assert_eq!((&a.id, a.kind, &a.url, &a.owner_handle), (&b.id, b.kind, &b.url, &b.owner_handle));
+        assert_eq!(titled.liked_at, labelled.liked_at);
+        assert_eq!(b.description, live.post.description, "this form has the words, too");
+    }
     for ((exported, live), at) in items.iter().zip(&live.items).zip(times) {
         let (a, b) = (&exported.post, &live.post);
         assert_eq!((&a.id, a.kind, &a.url, &a.owner_handle), (&b.id, b.kind, &b.url, &b.owner_handle));

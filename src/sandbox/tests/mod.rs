@@ -9,6 +9,7 @@ mod five_hundred_px;
 mod flickr;
 mod github;
 mod instagram;
+mod push;
 mod sign_in;
 mod soundcloud;
 mod twitter;

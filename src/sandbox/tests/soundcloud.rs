@@ -194,10 +194,11 @@ async fn faults_have_their_classes_and_a_wrong_content_type_does_no_harm() {
     check(Kind::HtmlErrorPage, Some("malformed")).await;
     check(Kind::RateLimited { retry_after: 9 }, Some("rate_limited")).await;
     check(Kind::SecondaryLimit { retry_after: 9 }, Some("rate_limited")).await;
-    check(Kind::ExpiredToken, Some("unauthorized_expired")).await;
     check(Kind::MissingScope, Some("forbidden")).await;
     check(Kind::DeadPlatform, Some("gone")).await;
     check(Kind::WrongContentType, None).await;
+    // The last: from then on the token is no good.
+    check(Kind::ExpiredToken, Some("unauthorized_expired")).await;
     sandbox.stop().await;
 }
 

@@ -19,7 +19,6 @@ use crate::bridges::{
     Secret, Who, proves,
 };
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
-use crate::domain::time::Timestamp;
 use crate::sandbox::fault::Kind;
 use crate::sandbox::model::{PostKind, Token, World};
 use crate::sandbox::oauth::{CLIENT_ID, CLIENT_SECRET};
@@ -54,12 +53,6 @@ fn access(api: Api) -> Access {
     })
 }
 
-/// An id that tells its time, as all of the last years do.
-fn timed_id(at: Timestamp, number: u32) -> String {
-    let millis = u64::try_from(at.micros()).unwrap() / 1_000 - 1_288_834_974_657;
-    ((millis << 22) + u64::from(number)).to_string()
-}
-
 /// A patron `nils` with tokens for both APIs, a creator `mira`, and `count` tweets of hers that he likes, one a minute.
 fn fill(world: &mut World, count: u32) -> ExternalId {
     world.add_user(TWITTER, "mira");
@@ -75,9 +68,7 @@ fn fill(world: &mut World, count: u32) -> ExternalId {
 
 fn like_new(world: &mut World, number: u32) {
     let (now, name) = (world.now, format!("tide {number} & ebb <3"));
-    let post = world.add_post(TWITTER, "mira", &name).unwrap();
-    post.id = timed_id(now, number);
-    let id = post.id.clone();
+    let id = world.add_post(TWITTER, "mira", &name).unwrap().id.clone();
     world.like(TWITTER, "nils", &id, now).unwrap();
 }
 
@@ -186,7 +177,6 @@ async fn faults_have_their_classes() {
         check(Kind::BadJson, Some("malformed")).await;
         check(Kind::HtmlErrorPage, Some("malformed")).await;
         check(Kind::RateLimited { retry_after: 9 }, Some("rate_limited")).await;
-        check(Kind::ExpiredToken, Some("unauthorized_expired")).await;
         check(Kind::MissingScope, Some("forbidden")).await;
         check(Kind::PaymentRequired, Some("payment_required")).await;
         check(Kind::ClockSkew, Some("malformed")).await;
@@ -194,6 +184,8 @@ async fn faults_have_their_classes() {
         check(Kind::RedirectLoop, Some("malformed")).await;
         check(Kind::DeadPlatform, Some("gone")).await;
         check(Kind::WrongContentType, None).await;
+        // The last: from then on the token is no good.
+        check(Kind::ExpiredToken, Some("unauthorized_expired")).await;
     }
     sandbox.stop().await;
 }
