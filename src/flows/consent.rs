@@ -68,12 +68,16 @@ pub fn hear(tx: &mut Tx, instance: &Instance, reading: &Reading, now: Timestamp)
     };
     let newest = consent::look_of(tx, known.id)?.and_then(|look| look.looked_at);
     if newest.is_none_or(|newest| newest <= reading.seen_at.micros()) {
+        // What shows only a part of the profile can say no; that there is none, it cannot.
+        let is_whole = !reading.said.is_partial;
         if reading.said.is_no() {
             refuse(tx, known.id, Source::Profile, now)?;
-        } else {
+        } else if is_whole {
             consent::remove_refusal(tx, known.id, Source::Profile)?;
         }
-        consent::save_look(tx, known.id, reading.seen_at, reading.seen_at.plus(LOOK_AGE))?;
+        if is_whole || reading.said.is_no() {
+            consent::save_look(tx, known.id, reading.seen_at, reading.seen_at.plus(LOOK_AGE))?;
+        }
     }
     let is_refused = !consent::refusals_of(tx, known.id)?.is_empty();
     if is_refused {
