@@ -267,7 +267,7 @@ fn say_like(
     let missing = || ExpandError::BadEvent(event.subject.clone());
     let flattr = likes::flattr(tx, FlattrId(number(&event.subject)?))?.ok_or_else(missing)?;
     let object = identities::object(tx, flattr.object_id)?.ok_or_else(missing)?;
-    let Some(owner) = object.owner() else { return Ok(()) };
+    let Some(owner) = flattr.owner() else { return Ok(()) };
     let Some(claim) = identities::verified_claim(tx, owner)?.filter(|claim| claim.creator_id.is_none()) else {
         return Ok(());
     };
