@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
+
 use super::node::{Patron, TestNode};
 use super::on_both_databases;
 use crate::domain::consent::Source;
@@ -13,7 +15,7 @@ use crate::flows::flattr::{self, PatronLike};
 use crate::flows::notice::{self, SeenPost};
 use crate::flows::{claim, close_month, consent};
 use crate::storage::identities::{self, Identity, SeenIdentity};
-use crate::storage::{consent as stored, likes, posts};
+use crate::storage::{Error, Tx, consent as stored, likes, posts};
 
 const MIRA: &str = "github:1";
 const OLAF: &str = "github:2";
@@ -199,6 +201,48 @@ fn what_was_held_for_a_post_is_for_whom_it_was_first_known_to_be() {
         assert_eq!(worth[0].1, Amount::from_units(2_000_000, Currency::EUR));
         node.close_month("2013-07");
         node.assert_ledger("patron:ana:held:github:1 4.00, patron:ana:held:github:2 0.00");
+    });
+}
+
+#[test]
+fn what_was_liked_before_owners_were_kept_is_for_the_payee_of_its_share_or_else_for_who_owns_the_post() {
+    const STEPS: [(&str, &str); 2] = [
+        (
+            include_str!("../../migrations/sqlite/2026-11-22-000021_flattr_owner/down.sql"),
+            include_str!("../../migrations/sqlite/2026-11-22-000021_flattr_owner/up.sql"),
+        ),
+        (
+            include_str!("../../migrations/postgresql/2026-11-22-000021_flattr_owner/down.sql"),
+            include_str!("../../migrations/postgresql/2026-11-22-000021_flattr_owner/up.sql"),
+        ),
+    ];
+    on_both_databases(|on| {
+        let node = TestNode::on(on);
+        let (ana, boris, whelk) = transferred(&node);
+        let orphan = node.orphan("github:78");
+        node.like(&ana, orphan);
+        node.close_month("2013-06");
+        node.at("2013-07-10T00:00:00Z").like(&ana, whelk);
+        node.object(MIRA, WHELK);
+        node.flow(|tx, _| -> Result<(), Error> {
+            let run = |result: diesel::QueryResult<()>| result.map_err(Error::Query);
+            match tx {
+                Tx::Sqlite(db) => [STEPS[0].0, STEPS[0].1].map(|sql| run(db.batch_execute(sql))),
+                Tx::Postgres(db) => [STEPS[1].0, STEPS[1].1].map(|sql| run(db.batch_execute(sql))),
+            }
+            .into_iter()
+            .collect()
+        });
+        let (mira, olaf) = (identity(&node, MIRA).id, identity(&node, OLAF).id);
+        let owner = |patron: &Patron, object: ObjectId, month: &str| {
+            let (patron, month) = (patron.id, month.parse().unwrap());
+            node.read(move |tx| likes::flattr_by_key(tx, patron, object, month)).expect("liked").owner()
+        };
+        assert_eq!((owner(&ana, whelk, "2013-06"), owner(&boris, whelk, "2013-06")), (Some(mira), Some(olaf)));
+        assert_eq!((owner(&ana, whelk, "2013-07"), owner(&ana, orphan, "2013-06")), (Some(mira), None));
+        node.object(OLAF, "github:78");
+        resolve_known(&node);
+        node.assert_ledger("patron:ana:held:github:1 1.00, patron:ana:held:github:2 1.00");
     });
 }
 
