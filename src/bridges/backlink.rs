@@ -65,6 +65,7 @@ mod tests {
             profile_url: "https://github.com/mira".into(),
             avatar_url: None,
             kind: ActorKind::Person,
+            refuses_bridges: Some(false),
         }
     }
 

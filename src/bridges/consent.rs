@@ -1,4 +1,4 @@
-//! What a profile says about being bridged: the tag, and the addresses by which owners opt out and in.
+//! What a profile says about being bridged: the tag, the flag, and the addresses by which owners opt out and in.
 //!
 //! Owns the form of these addresses: `https://<any host>/opt-out/<32 hex digits>` and `/opt-in/` likewise. Only the owner
 //! can write into a profile, so the address of whatever instance is the owner's word to all of them. The form is narrow,
@@ -15,7 +15,12 @@ const TOKEN_LENGTH: usize = 32;
 
 /// What a profile says.
 pub fn said(profile: &Profile) -> Said {
-    let mut said = Said { has_tag: profile.display_name.as_deref().is_some_and(has_tag), ..Said::default() };
+    let mut said = Said {
+        has_tag: profile.display_name.as_deref().is_some_and(has_tag),
+        has_flag: profile.refuses_bridges == Some(true),
+        is_partial: profile.refuses_bridges.is_none(),
+        ..Said::default()
+    };
     for text in profile.backlink_texts() {
         said.has_tag |= has_tag(text);
         for url in words(text).filter_map(address) {
@@ -61,6 +66,7 @@ mod tests {
             profile_url: "https://github.com/mira".into(),
             avatar_url: None,
             kind: ActorKind::Person,
+            refuses_bridges: Some(false),
         })
     }
 

@@ -44,6 +44,9 @@ pub struct Profile {
     pub profile_url: String,
     pub avatar_url: Option<String>,
     pub kind: ActorKind,
+    /// Whether a setting of the account, apart from every text, refuses bridges. `None` where the platform has one and this
+    /// form of the profile does not show it.
+    pub refuses_bridges: Option<bool>,
 }
 
 impl Profile {

@@ -36,6 +36,10 @@ impl Source {
 pub struct Said {
     /// `#nobridge` stands there.
     pub has_tag: bool,
+    /// The account's own setting says so: `bridgeable` is false (FEP-0036).
+    pub has_flag: bool,
+    /// There are places in which the owner may refuse and that this reading does not show.
+    pub is_partial: bool,
     /// Addresses of any instance by which an owner opts out, as `host/token`.
     pub opt_outs: Vec<String>,
     /// The same for opting in again.
@@ -45,7 +49,7 @@ pub struct Said {
 impl Said {
     /// Whether the owner refuses as long as the profile reads so. A no stands against a yes beside it.
     pub fn is_no(&self) -> bool {
-        self.has_tag || !self.opt_outs.is_empty()
+        self.has_tag || self.has_flag || !self.opt_outs.is_empty()
     }
 }
 
@@ -129,6 +133,7 @@ mod tests {
         let yes = Said { opt_ins: vec!["a.example/1".into()], ..Said::default() };
         assert!(!yes.is_no() && !Said::default().is_no());
         assert!(Said { opt_outs: vec!["b.example/2".into()], ..yes.clone() }.is_no());
-        assert!(Said { has_tag: true, ..yes }.is_no());
+        assert!(Said { has_tag: true, ..yes.clone() }.is_no());
+        assert!(Said { has_flag: true, ..yes }.is_no());
     }
 }

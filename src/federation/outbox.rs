@@ -101,7 +101,7 @@ async fn speaker(node: &Node, event: &Event) -> Result<Option<Actor>, ExpandErro
                         None => None,
                     }
                 }
-                "update_actor" => author(tx, IdentityId(number(&subject)?))?,
+                "update_actor" | "delete_actor" => author(tx, IdentityId(number(&subject)?))?,
                 "accept_follow" => match inbox::follow_by_uri(tx, &subject)? {
                     Some(follow) => people::actor(tx, follow.followee_id)?,
                     None => None,
@@ -141,6 +141,7 @@ fn say(
         "like" | "undo_like" => say_like(tx, node, event, speaker, keys, now),
         "create" | "update" | "delete" => say_post(tx, node, event, speaker, keys, now),
         "update_actor" => say_actor(tx, event, speaker, keys, now),
+        "delete_actor" => say_actor_gone(tx, event, speaker, keys, now),
         "accept_follow" => say_accept(tx, event, speaker, keys, now),
         other => Err(ExpandError::BadEvent(other.to_owned())),
     }
@@ -266,7 +267,7 @@ fn say_like(
     let missing = || ExpandError::BadEvent(event.subject.clone());
     let flattr = likes::flattr(tx, FlattrId(number(&event.subject)?))?.ok_or_else(missing)?;
     let object = identities::object(tx, flattr.object_id)?.ok_or_else(missing)?;
-    let Some(owner) = object.owner() else { return Ok(()) };
+    let Some(owner) = flattr.owner() else { return Ok(()) };
     let Some(claim) = identities::verified_claim(tx, owner)?.filter(|claim| claim.creator_id.is_none()) else {
         return Ok(());
     };
@@ -403,11 +404,41 @@ fn say_actor(
     let Some(actor) = actor.filter(|actor| actor.gone_at.is_none()) else { return Ok(()) };
     // As it is now: its keys may have been made for this very activity.
     let Some(actor) = people::actor(tx, actor.id)? else { return Ok(()) };
+    if is_refused(tx, actor.id)? {
+        return Ok(());
+    }
     let document = documents::actor(&actor, documents::bridged(tx, actor.id)?.as_ref());
     let id = format!("{}/updates/{}", actor.uri, event.id);
     let activity = activities::update(&id, &actor.uri, &document, &keys.document, now)?;
     let inboxes = follower_inboxes(tx, actor.id)?;
     send(tx, actor.id, &activity, "social", &actor.uri, &inboxes, now)
+}
+
+/// Whether the owner of the account behind an actor does not want to be bridged.
+fn is_refused(tx: &mut Tx, actor: ActorId) -> Result<bool, storage::Error> {
+    Ok(identities::identity_by_actor(tx, actor)?.is_some_and(|identity| identity.is_refused))
+}
+
+/// The owner of an account does not want to be bridged: its actor is gone, and with it, for all who keep them, its posts.
+/// Who wants to follow it when it comes back has to ask again.
+fn say_actor_gone(
+    tx: &mut Tx,
+    event: &Event,
+    actor: Option<&Actor>,
+    keys: &LocalKeys,
+    now: Timestamp,
+) -> Result<(), ExpandError> {
+    let Some(actor) = actor else { return Ok(()) };
+    // The refusal may have ended before a word of it was said.
+    if !is_refused(tx, actor.id)? {
+        return Ok(());
+    }
+    let id = format!("{}/delete/{}", actor.uri, event.id);
+    let activity = activities::delete(&id, &actor.uri, &Value::from(actor.uri.as_str()), &keys.document, now)?;
+    let inboxes = follower_inboxes(tx, actor.id)?;
+    send(tx, actor.id, &activity, "social", &actor.uri, &inboxes, now)?;
+    inbox::end_follows_of(tx, actor.id)?;
+    Ok(())
 }
 
 fn say_accept(
@@ -418,6 +449,9 @@ fn say_accept(
     now: Timestamp,
 ) -> Result<(), ExpandError> {
     let Some(followee) = followee else { return Ok(()) };
+    if is_refused(tx, followee.id)? {
+        return Ok(());
+    }
     let Some(follow) = inbox::follow_by_uri(tx, &event.subject)? else { return Ok(()) };
     let Some(body) = inbox::body_of(tx, &event.subject)? else { return Ok(()) };
     let body: Value = serde_json::from_str(&body).map_err(|_| ExpandError::BadEvent(event.subject.clone()))?;

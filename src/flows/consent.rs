@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::domain::consent::{Said, Source};
 use crate::domain::flattr::{Event, step};
-use crate::domain::id::IdentityId;
+use crate::domain::id::{ActorId, IdentityId};
 use crate::domain::identity::ExternalId;
 use crate::domain::ledger::Refusal;
 use crate::domain::settlement::host_of;
@@ -17,7 +17,7 @@ use crate::flows::{Instance, claim, flattr, notice};
 use crate::storage::consent::{self, OptOut};
 use crate::storage::identities::{self, Identity, SeenIdentity};
 use crate::storage::ledger::{self, PostError};
-use crate::storage::{self, Tx, flow_error, likes};
+use crate::storage::{self, Tx, flow_error, likes, outbox};
 
 /// How old the newest reading of a profile may be while somebody gives for the account.
 pub const LOOK_AGE: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -68,12 +68,16 @@ pub fn hear(tx: &mut Tx, instance: &Instance, reading: &Reading, now: Timestamp)
     };
     let newest = consent::look_of(tx, known.id)?.and_then(|look| look.looked_at);
     if newest.is_none_or(|newest| newest <= reading.seen_at.micros()) {
+        // What shows only a part of the profile can say no; that there is none, it cannot.
+        let is_whole = !reading.said.is_partial;
         if reading.said.is_no() {
             refuse(tx, known.id, Source::Profile, now)?;
-        } else {
+        } else if is_whole {
             consent::remove_refusal(tx, known.id, Source::Profile)?;
         }
-        consent::save_look(tx, known.id, reading.seen_at, reading.seen_at.plus(LOOK_AGE))?;
+        if is_whole || reading.said.is_no() {
+            consent::save_look(tx, known.id, reading.seen_at, reading.seen_at.plus(LOOK_AGE))?;
+        }
     }
     let is_refused = !consent::refusals_of(tx, known.id)?.is_empty();
     if is_refused {
@@ -91,10 +95,15 @@ fn least(seen: &SeenIdentity) -> SeenIdentity {
 /// An account is not bridged any more.
 ///
 /// - returns: how many shares went back to their patrons.
-/// - effects: what would have counted in the months that are open does not, and peers that knew of it are told.
+/// - effects: what would have counted in the months that are open does not, and peers that knew of it are told. So are the
+///   followers of its actor, which they lose.
 pub fn refuse(tx: &mut Tx, identity: IdentityId, source: Source, now: Timestamp) -> Result<usize, ConsentError> {
     ledger::lock(tx)?;
+    let was_refused = !consent::refusals_of(tx, identity)?.is_empty();
     consent::add_refusal(tx, identity, source, now)?;
+    if !was_refused {
+        withdraw_actor(tx, identity, now)?;
+    }
     let returned = claim::give_back(tx, identity, now)?;
     let since = flattr::open_since(tx, now)?;
     for (id, before) in likes::wanted_since(tx, identity, since)? {
@@ -103,6 +112,13 @@ pub fn refuse(tx: &mut Tx, identity: IdentityId, source: Source, now: Timestamp)
         flattr::tell(tx, id, before, after, now)?;
     }
     Ok(returned)
+}
+
+/// What the followers of an account's actor have not heard yet they need not; instead they are told that it is gone.
+fn withdraw_actor(tx: &mut Tx, identity: IdentityId, now: Timestamp) -> Result<(), storage::Error> {
+    let Some(actor) = identities::identity(tx, identity)?.and_then(|identity| identity.actor_id) else { return Ok(()) };
+    outbox::cancel_waiting_of(tx, ActorId(actor))?;
+    notice::tell_followers(tx, identity, "delete_actor", identity.0, now)
 }
 
 /// One source refuses no more. Says whether it did before.

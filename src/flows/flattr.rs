@@ -1,10 +1,11 @@
 //! Flattring: a like by a patron, from whatever source, becomes a flattr of a month; or is taken back, or struck out.
 //!
 //! Owns that all sources meet here: a Like activity, a platform's favourite and the button on our page are the same value
-//! and count once. The payee is the owner that this instance knows of the object, never what a peer says.
+//! and count once. The payee is the owner that this instance knows of the object when it is liked, or else learns of first,
+//! never what a peer says; whoever owns the object later is paid for later likes.
 
 use crate::domain::flattr::{self, Circumstances, Event, Source, Standing, first_standing};
-use crate::domain::id::{FlattrId, ObjectId, PatronId};
+use crate::domain::id::{FlattrId, IdentityId, ObjectId, PatronId};
 use crate::domain::identity::Platform;
 use crate::domain::time::{Month, Timestamp};
 use crate::storage::likes::{self, NewFlattr};
@@ -85,7 +86,7 @@ pub fn suggest(tx: &mut Tx, like: &PatronLike) -> Result<Recorded, FlattrError> 
 
 fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, FlattrError> {
     let patron = people::patron(tx, like.patron)?.ok_or(FlattrError::NoSuchPatron(like.patron))?;
-    let object = identities::object(tx, like.object)?.ok_or(FlattrError::NoSuchObject(like.object))?;
+    let object = identities::hold_object(tx, like.object)?.ok_or(FlattrError::NoSuchObject(like.object))?;
     if let Some(like_uri) = &like.like_uri {
         let actor = people::actor(tx, patron.actor_id)?.ok_or(FlattrError::NoSuchPatron(like.patron))?;
         if likes::was_undone(tx, like_uri, &actor.uri)? {
@@ -93,13 +94,14 @@ fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, F
         }
     }
     let month = open_month(tx, like.received_at, like.liked_at)?;
-    let standing = match first_standing(circumstances(tx, &patron, &object)?) {
+    let standing = match first_standing(circumstances(tx, &patron, &object, object.owner())?) {
         Standing::Counting if event == Event::Suggested => Standing::Suggested,
         other => other,
     };
     let new = NewFlattr {
         patron: patron.id,
         object: object.id,
+        owner: object.owner(),
         month,
         standing,
         source: like.source,
@@ -110,10 +112,7 @@ fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, F
     if let Some(id) = likes::make_flattr(tx, &new)? {
         if standing == Standing::Counting {
             outbox::push_event(tx, "like", &id.to_string(), like.received_at)?;
-            // Whose a native post is, its own server says: see `jobs::bridges`.
-            if object.owner_id.is_none() && object.platform != Platform::Fediverse.slug() {
-                posts::queue_check(tx, &object, Reason::Author, like.received_at)?;
-            }
+            ask_whose(tx, &object, like.received_at)?;
         }
         if let Some(owner) = object.owner().filter(|_| matches!(standing, Standing::Counting | Standing::Suggested)) {
             consent::want_look(tx, owner, like.received_at.minus(super::consent::LOOK_AGE), like.received_at)?;
@@ -122,6 +121,11 @@ fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, F
     }
     let known = likes::flattr_by_key(tx, patron.id, object.id, month)?.ok_or(FlattrError::NoSuchFlattr)?;
     let before = known.standing()?;
+    let standing = match known.owner() == object.owner() {
+        true => standing,
+        // It is the flattr of who owned the post then.
+        false => first_standing(circumstances(tx, &patron, &object, known.owner())?),
+    };
     let after = match standing {
         // What is gone stops nothing for good: see [`object_gone`].
         Standing::Refused if object.is_deleted => before,
@@ -135,7 +139,8 @@ fn record_as(tx: &mut Tx, like: &PatronLike, event: Event) -> Result<Recorded, F
     Ok(Recorded::Known { month, standing: after })
 }
 
-/// Lets the creator's home know of a flattr that begins or ceases to count.
+/// Lets the creator's home know of a flattr that begins or ceases to count, and asks whose its post is where that begins to
+/// matter.
 pub(super) fn tell(
     tx: &mut Tx,
     flattr: FlattrId,
@@ -144,10 +149,26 @@ pub(super) fn tell(
     now: Timestamp,
 ) -> Result<(), storage::Error> {
     match (before == Standing::Counting, after == Standing::Counting) {
-        (false, true) => outbox::push_event(tx, "like", &flattr.to_string(), now),
+        (false, true) => {
+            if let Some(known) = likes::flattr(tx, flattr)?.filter(|known| known.owner_id.is_none())
+                && let Some(object) = identities::object(tx, known.object_id)?
+            {
+                ask_whose(tx, &object, now)?;
+            }
+            outbox::push_event(tx, "like", &flattr.to_string(), now)
+        }
         (true, false) => outbox::push_event(tx, "undo_like", &flattr.to_string(), now),
         _ => Ok(()),
     }
+}
+
+/// A post counts whose author is not known: its platform is asked. Whose a native post is, its own server says, without
+/// being listed here: see `jobs::bridges`.
+fn ask_whose(tx: &mut Tx, object: &identities::Object, now: Timestamp) -> Result<(), storage::Error> {
+    if object.owner_id.is_none() && object.platform != Platform::Fediverse.slug() {
+        posts::queue_check(tx, object, Reason::Author, now)?;
+    }
+    Ok(())
 }
 
 /// The month in which a like counts that is seen then; it stays open until this transaction ends.
@@ -167,13 +188,16 @@ pub(super) fn open_month(
 }
 
 /// Own objects never count, nor those of an identity that refuses, nor what is deleted.
+///
+/// - `owner`: of the object, as the like has it.
 pub(super) fn circumstances(
     tx: &mut Tx,
     patron: &Patron,
     object: &identities::Object,
+    owner: Option<IdentityId>,
 ) -> Result<Circumstances, storage::Error> {
     let mut circumstances = Circumstances { is_own: false, is_refused: object.is_deleted };
-    if let Some(owner) = object.owner() {
+    if let Some(owner) = owner {
         let identity = identities::identity(tx, owner)?;
         circumstances.is_refused |= identity.is_some_and(|identity| identity.is_refused);
         if let Some(creator) = identities::verified_claim(tx, owner)?.and_then(|claim| claim.creator()) {
@@ -217,11 +241,32 @@ pub fn object_back(tx: &mut Tx, object: &identities::Object, now: Timestamp) -> 
     let mut changed = 0;
     for known in gone {
         let Some(patron) = people::patron(tx, known.patron_id)? else { continue };
-        if first_standing(circumstances(tx, &patron, object)?) == Standing::Counting {
+        if first_standing(circumstances(tx, &patron, object, known.owner())?) == Standing::Counting {
             changed += usize::from(move_open(tx, &known, Event::Back, now)?);
         }
     }
     Ok(changed)
+}
+
+/// Whose a post is has become known after it was liked: whether they want that is asked soon, and where they are known to
+/// refuse it counts no more.
+pub(super) fn owner_known(
+    tx: &mut Tx,
+    object: ObjectId,
+    owner: IdentityId,
+    now: Timestamp,
+) -> Result<(), storage::Error> {
+    consent::want_look(tx, owner, now.minus(super::consent::LOOK_AGE), now)?;
+    if !identities::identity(tx, owner)?.is_some_and(|identity| identity.is_refused) {
+        return Ok(());
+    }
+    let since = open_since(tx, now)?;
+    for standing in [Standing::Counting, Standing::Suggested] {
+        for known in posts::flattrs_of(tx, object, standing, since)? {
+            move_open(tx, &known, Event::Refused, now)?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets something happen to a flattr whose month is open. Says whether that changed it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::id::{ActorId, IdentityId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::{Month, Timestamp};
-use crate::flows::{Instance, feed, register};
+use crate::flows::{Instance, feed, flattr, register};
 use crate::storage::identities::{Identity, Object, SeenIdentity, SeenObject};
 use crate::storage::people::ActorKind;
 use crate::storage::posts::{self, ProfileDetails};
@@ -206,9 +206,10 @@ pub(super) fn listed_post(
     };
     let known = identities::object_by_ref(tx, &seen.object)?;
     let object = identities::save_known_object(tx, &seen, known.as_ref(), now)?;
-    if known.as_ref().is_some_and(|known| known.owner_id.is_none()) && owner.is_some() {
+    if let Some(owner) = owner.filter(|_| known.as_ref().is_some_and(|known| known.owner_id.is_none())) {
         posts::note_resolved(tx, object.id)?;
         posts::end_check(tx, object.id)?;
+        flattr::owner_known(tx, object.id, owner, now)?;
     }
     Ok((object, known.is_none()))
 }

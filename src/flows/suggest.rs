@@ -23,7 +23,7 @@ pub fn confirm(
     let Some(waiting) = waiting(tx, patron, flattr)? else { return Ok(None) };
     let row = people::patron(tx, patron)?.ok_or(FlattrError::NoSuchPatron(patron))?;
     let object = identities::object(tx, waiting.object_id)?.ok_or(FlattrError::NoSuchObject(waiting.object_id))?;
-    let after = match first_standing(circumstances(tx, &row, &object)?) {
+    let after = match first_standing(circumstances(tx, &row, &object, waiting.owner())?) {
         Standing::Counting => flattr::step(Standing::Suggested, Event::Confirmed),
         // Claimed or refused since.
         other => other,

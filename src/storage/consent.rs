@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::select;
 
 use super::identities::Identity;
-use super::schema::{consent_looks, flattrs, identities, objects, opt_outs, refusals, shares};
+use super::schema::{consent_looks, flattrs, identities, opt_outs, refusals, shares};
 use super::{Error, Result, Tx};
 use crate::domain::consent::Source;
 use crate::domain::flattr::Standing;
@@ -191,8 +191,7 @@ pub fn matters(tx: &mut Tx, identity: IdentityId, since: Month) -> Result<bool> 
     let standings = [Standing::Counting.as_str(), Standing::Suggested.as_str()];
     let is_given = both!(tx, |db| select(exists(
         flattrs::table
-            .inner_join(objects::table)
-            .filter(objects::owner_id.eq(identity.0))
+            .filter(flattrs::owner_id.eq(identity.0))
             .filter(flattrs::month.ge(since.to_string()))
             .filter(flattrs::standing.eq_any(standings))
     ))

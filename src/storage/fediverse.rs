@@ -1,17 +1,18 @@
 //! The fediverse as a platform: what its servers know this instance as, and posts whose authors are looked for.
 //!
-//! Owns that an app is kept sealed, and that a post is asked for only while a flattr for it waits for its author.
+//! Owns that an app is kept sealed, and that a post is asked for only while a flattr or a share of it waits for its author.
 
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
-use super::schema::{author_looks, fediverse_apps, flattrs, objects};
+use super::schema::{author_looks, fediverse_apps, flattrs, objects, shares};
 use super::{Result, Tx, storable};
 use crate::domain::flattr::Standing;
 use crate::domain::id::ObjectId;
 use crate::domain::identity::Platform;
 use crate::domain::time::{Month, Timestamp};
 use crate::storage::identities::Object;
+use crate::storage::months::Outcome;
 
 /// The sealed app of this instance at a server.
 pub fn app(tx: &mut Tx, server: &str) -> Result<Option<String>> {
@@ -30,18 +31,28 @@ pub fn save_app(tx: &mut Tx, server: &str, sealed: &str, now: Timestamp) -> Resu
     Ok(())
 }
 
-/// Posts of the fediverse without a known author, for which flattrs of an open month count, and that are due.
+/// Posts of the fediverse without a known author, for which flattrs of an open month count or shares wait, and that are
+/// due.
 pub fn posts_without_author(tx: &mut Tx, open_since: Month, now: Timestamp, limit: i64) -> Result<Vec<Object>> {
     Ok(both!(tx, |db| objects::table
         .filter(objects::platform.eq(Platform::Fediverse.slug()))
         .filter(objects::owner_id.is_null())
         .filter(objects::is_deleted.eq(false))
-        .filter(exists(
-            flattrs::table
-                .filter(flattrs::object_id.eq(objects::id))
-                .filter(flattrs::standing.eq(Standing::Counting.as_str()))
-                .filter(flattrs::month.ge(open_since.to_string())),
-        ))
+        .filter(
+            exists(
+                flattrs::table
+                    .filter(flattrs::object_id.eq(objects::id))
+                    .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+                    .filter(flattrs::month.ge(open_since.to_string())),
+            )
+            .or(objects::id.eq_any(
+                shares::table
+                    .inner_join(flattrs::table)
+                    .filter(shares::identity_id.is_null())
+                    .filter(shares::outcome.eq(Outcome::Held.as_str()))
+                    .select(flattrs::object_id),
+            )),
+        )
         .filter(not(exists(
             author_looks::table
                 .filter(author_looks::object_id.eq(objects::id))

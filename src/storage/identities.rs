@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Nullable};
 use diesel::upsert::excluded;
 
 use super::schema::{claims, identities, objects};
-use super::{Error, ROWS_MAX, Result, Tx};
+use super::{Error, ROWS_MAX, Result, Tx, likes};
 use crate::domain::id::{ActorId, CreatorId, IdentityId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::time::Timestamp;
@@ -174,7 +174,7 @@ impl ObjectRow<'_> {
     }
 }
 
-/// Stores what a platform says of a post, and says whether it is new. An owner that is known is never forgotten; nor is
+/// Stores what is said of a post without its owner, and says whether it is new. An owner that is known stays; so does
 /// that it is gone, which an old file does not disprove.
 pub fn save_object(tx: &mut Tx, seen: &SeenObject, now: Timestamp) -> Result<(Object, bool)> {
     let is_new = object_by_ref(tx, &seen.object)?.is_none();
@@ -185,9 +185,10 @@ pub fn save_object(tx: &mut Tx, seen: &SeenObject, now: Timestamp) -> Result<(Ob
 
 /// Stores what platforms say of many posts, as [`save_object`] does, in few statements.
 ///
-/// - `seen`: no post may stand there twice.
+/// - `seen`: no post may stand there twice, and none names an owner: that is for [`save_known_object`].
 /// - returns: the id of each, in the same order.
 pub fn save_objects(tx: &mut Tx, seen: &[SeenObject], now: Timestamp) -> Result<Vec<ObjectId>> {
+    assert!(seen.iter().all(|seen| seen.owner.is_none()), "an owner is also for the flattrs that have none");
     let mut ids = Vec::with_capacity(seen.len());
     for part in seen.chunks(ROWS_MAX) {
         let rows: Vec<ObjectRow> = part.iter().map(|seen| ObjectRow::of(seen, now)).collect();
@@ -196,7 +197,6 @@ pub fn save_objects(tx: &mut Tx, seen: &[SeenObject], now: Timestamp) -> Result<
             .on_conflict((objects::platform, objects::object))
             .do_update()
             .set((
-                objects::owner_id.eq(first_of(excluded(objects::owner_id), objects::owner_id)),
                 objects::title.eq(excluded(objects::title)),
                 objects::url.eq(excluded(objects::url)),
                 objects::published_at.eq(first_of(excluded(objects::published_at), objects::published_at)),
@@ -230,7 +230,8 @@ pub fn deleted_among(tx: &mut Tx, objects: &[ObjectId]) -> Result<Vec<ObjectId>>
     Ok(gone)
 }
 
-/// As [`save_object`], of a post that was looked for in this transaction.
+/// Stores what a platform says of a post that was looked for in this transaction. Where it names another owner than was
+/// known, new likes are for that one; where none was known, those that wait are too.
 pub fn save_known_object(tx: &mut Tx, seen: &SeenObject, known: Option<&Object>, now: Timestamp) -> Result<Object> {
     let owner = seen.owner.map(i64::from).or_else(|| known.and_then(|object| object.owner_id));
     let published_at = seen.published_at.map(Timestamp::micros);
@@ -246,16 +247,31 @@ pub fn save_known_object(tx: &mut Tx, seen: &SeenObject, known: Option<&Object>,
         objects::object.eq(seen.object.object()),
         objects::is_deleted.eq(false),
     );
-    Ok(both!(tx, |db| diesel::insert_into(objects::table)
+    let saved: Object = both!(tx, |db| diesel::insert_into(objects::table)
         .values((key, values))
         .on_conflict((objects::platform, objects::object))
         .do_update()
         .set(values)
-        .get_result(db))?)
+        .get_result(db))?;
+    if let Some(owner) = saved.owner().filter(|_| known.is_none_or(|known| known.owner_id.is_none())) {
+        likes::set_owner(tx, saved.id, owner)?;
+    }
+    Ok(saved)
 }
 
 pub fn object(tx: &mut Tx, id: ObjectId) -> Result<Option<Object>> {
     Ok(both!(tx, |db| objects::table.find(id.0).first(db).optional())?)
+}
+
+/// As [`object`], and its owner stays until this transaction ends: whoever records a like meanwhile and whoever learns of
+/// the owner come one after the other.
+pub fn hold_object(tx: &mut Tx, id: ObjectId) -> Result<Option<Object>> {
+    let query = objects::table.find(id.0);
+    Ok(match tx {
+        // There is one writer.
+        Tx::Sqlite(db) => query.first(*db).optional()?,
+        Tx::Postgres(db) => query.for_share().first(*db).optional()?,
+    })
 }
 
 pub fn object_by_ref(tx: &mut Tx, object: &ObjectRef) -> Result<Option<Object>> {

@@ -279,6 +279,11 @@ pub fn end_follow(tx: &mut Tx, followee: ActorId, follower_uri: &str) -> Result<
     Ok(deleted == 1)
 }
 
+/// Ends all follows of an actor that is gone.
+pub fn end_follows_of(tx: &mut Tx, followee: ActorId) -> Result<usize> {
+    Ok(both!(tx, |db| diesel::delete(follows::table.filter(follows::followee_id.eq(followee.0))).execute(db))?)
+}
+
 pub fn follow_by_uri(tx: &mut Tx, follow_uri: &str) -> Result<Option<Follow>> {
     Ok(both!(tx, |db| follows::table.filter(follows::follow_uri.eq(follow_uri)).first(db).optional())?)
 }

@@ -28,9 +28,15 @@ pub struct Flattr {
     pub received_at: i64,
     pub liked_at: Option<i64>,
     pub like_uri: Option<String>,
+    pub owner_id: Option<i64>,
 }
 
 impl Flattr {
+    /// Whose the post was when it was liked, or when that first became known: who is paid.
+    pub fn owner(&self) -> Option<IdentityId> {
+        self.owner_id.map(IdentityId)
+    }
+
     pub fn standing(&self) -> Result<Standing> {
         Standing::parse(&self.standing).ok_or_else(|| Error::corrupt("standing", &self.standing))
     }
@@ -44,6 +50,8 @@ impl Flattr {
 pub struct NewFlattr<'a> {
     pub patron: PatronId,
     pub object: ObjectId,
+    /// As far as it is known now.
+    pub owner: Option<IdentityId>,
     pub month: Month,
     pub standing: Standing,
     pub source: Source,
@@ -64,6 +72,7 @@ pub fn make_flattr(tx: &mut Tx, flattr: &NewFlattr) -> Result<Option<FlattrId>> 
             flattrs::received_at.eq(flattr.received_at.micros()),
             flattrs::liked_at.eq(flattr.liked_at.map(Timestamp::micros)),
             flattrs::like_uri.eq(flattr.like_uri),
+            flattrs::owner_id.eq(flattr.owner.map(i64::from)),
         ))
         .on_conflict((flattrs::patron_id, flattrs::object_id, flattrs::month))
         .do_nothing()
@@ -112,15 +121,24 @@ pub fn set_standing(tx: &mut Tx, id: FlattrId, standing: Standing, like_uri: Opt
     Ok(())
 }
 
-/// The flattrs of a patron that stand as counting, with the owners of their objects.
+/// Whose a post is has become known: it is paid for the likes that had no owner. Those that have one keep it.
+pub fn set_owner(tx: &mut Tx, object: ObjectId, owner: IdentityId) -> Result<()> {
+    both!(tx, |db| diesel::update(flattrs::table)
+        .filter(flattrs::object_id.eq(object.0))
+        .filter(flattrs::owner_id.is_null())
+        .set(flattrs::owner_id.eq(owner.0))
+        .execute(db))?;
+    Ok(())
+}
+
+/// The flattrs of a patron that stand as counting, with their owners.
 pub fn counting_with_owners(tx: &mut Tx, patron: PatronId, month: Month) -> Result<Vec<(FlattrId, Option<i64>)>> {
     let rows: Vec<(i64, Option<i64>)> = both!(tx, |db| flattrs::table
-        .inner_join(objects::table)
         .filter(flattrs::patron_id.eq(patron.0))
         .filter(flattrs::month.eq(month.to_string()))
         .filter(flattrs::standing.eq(Standing::Counting.as_str()))
         .order(flattrs::id)
-        .select((flattrs::id, objects::owner_id))
+        .select((flattrs::id, flattrs::owner_id))
         .load(db))?;
     Ok(rows.into_iter().map(|(id, owner)| (FlattrId(id), owner)).collect())
 }
@@ -141,12 +159,11 @@ pub fn flattrs_of_month(tx: &mut Tx, patron: PatronId, month: Month) -> Result<V
         .load(db))?)
 }
 
-/// What may come to count, or counts, for the posts of an identity in a month and after: counting and suggested.
+/// What may come to count, or counts, for an identity in a month and after: counting and suggested.
 pub fn wanted_since(tx: &mut Tx, owner: IdentityId, since: Month) -> Result<Vec<(FlattrId, Standing)>> {
     let standings = [Standing::Counting.as_str(), Standing::Suggested.as_str()];
     let rows: Vec<(i64, String)> = both!(tx, |db| flattrs::table
-        .inner_join(objects::table)
-        .filter(objects::owner_id.eq(owner.0))
+        .filter(flattrs::owner_id.eq(owner.0))
         .filter(flattrs::month.ge(since.to_string()).or(flattrs::standing.eq(Standing::Suggested.as_str())))
         .filter(flattrs::standing.eq_any(standings))
         .order(flattrs::id)
@@ -189,11 +206,10 @@ pub fn move_to_month(tx: &mut Tx, id: FlattrId, month: Month, received_at: Times
     Ok(())
 }
 
-/// The counting flattrs for the posts of an identity in a month and after.
+/// The counting flattrs for an identity in a month and after.
 pub fn counting_since(tx: &mut Tx, owner: IdentityId, since: Month) -> Result<Vec<i64>> {
     Ok(both!(tx, |db| flattrs::table
-        .inner_join(objects::table)
-        .filter(objects::owner_id.eq(owner.0))
+        .filter(flattrs::owner_id.eq(owner.0))
         .filter(flattrs::month.ge(since.to_string()))
         .filter(flattrs::standing.eq(Standing::Counting.as_str()))
         .order(flattrs::id)
@@ -216,11 +232,10 @@ pub fn count_for_object(tx: &mut Tx, object: ObjectId) -> Result<i64> {
     Ok(own + received)
 }
 
-/// How many flattrs count for all posts of an identity, over all months.
+/// How many flattrs count for an identity, over all months.
 pub fn count_for_owner(tx: &mut Tx, owner: IdentityId) -> Result<i64> {
     let own: i64 = both!(tx, |db| flattrs::table
-        .inner_join(objects::table)
-        .filter(objects::owner_id.eq(owner.0))
+        .filter(flattrs::owner_id.eq(owner.0))
         .filter(flattrs::standing.eq(Standing::Counting.as_str()))
         .select(count_star())
         .first(db))?;
@@ -236,13 +251,26 @@ pub fn count_for_owner(tx: &mut Tx, owner: IdentityId) -> Result<i64> {
 /// Who waits for an identity to be claimed: how many people, with how many flattrs, whether divided already or not.
 pub fn waiting_for_owner(tx: &mut Tx, owner: IdentityId) -> Result<(i64, i64)> {
     Ok(both!(tx, |db| flattrs::table
-        .inner_join(objects::table)
         .left_join(shares::table)
-        .filter(objects::owner_id.eq(owner.0))
+        .filter(flattrs::owner_id.eq(owner.0))
         .filter(flattrs::standing.eq(Standing::Counting.as_str()))
         .filter(shares::outcome.nullable().is_null().or(shares::outcome.nullable().eq(Outcome::Held.as_str())))
         .select((count(flattrs::patron_id).aggregate_distinct(), count_star()))
         .first(db))?)
+}
+
+/// How many flattrs wait for posts on a platform whose authors are not known, whether divided already or not.
+pub fn waiting_without_owner(tx: &mut Tx, platform: &str) -> Result<i64> {
+    Ok(both!(tx, |db| flattrs::table
+        .inner_join(objects::table)
+        .left_join(shares::table)
+        .filter(objects::platform.eq(platform))
+        .filter(objects::owner_id.is_null())
+        .filter(objects::is_deleted.eq(false))
+        .filter(flattrs::standing.eq(Standing::Counting.as_str()))
+        .filter(shares::outcome.nullable().is_null().or(shares::outcome.nullable().eq(Outcome::Held.as_str())))
+        .count()
+        .get_result(db))?)
 }
 
 /// How many flattrs of a month have each standing.

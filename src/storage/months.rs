@@ -189,7 +189,7 @@ pub fn mark_divided(tx: &mut Tx, month: Month, patron: PatronId) -> Result<bool>
     Ok(changed == 1)
 }
 
-/// A flattr that counts, with what the division needs to know of its object.
+/// A flattr that counts, with what the division needs to know of its object, and whose that was when it was liked.
 #[derive(Debug, Clone, Queryable)]
 pub struct CountingFlattr {
     #[diesel(deserialize_as = i64)]
@@ -202,14 +202,15 @@ pub struct CountingFlattr {
 /// The flattrs of a patron that count at the freeze. Own, refused and deleted ones do not.
 pub fn counting_flattrs(tx: &mut Tx, patron: PatronId, month: Month) -> Result<Vec<CountingFlattr>> {
     let rows: Vec<(CountingFlattr, Option<bool>)> = both!(tx, |db| flattrs::table
-        .inner_join(objects::table.left_join(identities::table))
+        .inner_join(objects::table)
+        .left_join(identities::table.on(flattrs::owner_id.eq(identities::id.nullable())))
         .filter(flattrs::patron_id.eq(patron.0))
         .filter(flattrs::month.eq(month.to_string()))
         .filter(flattrs::standing.eq(Standing::Counting.as_str()))
         .filter(objects::is_deleted.eq(false))
         .order(flattrs::id)
         .select((
-            (flattrs::id, objects::platform, objects::object, objects::owner_id),
+            (flattrs::id, objects::platform, objects::object, flattrs::owner_id),
             identities::is_refused.nullable(),
         ))
         .load(db))?;
@@ -397,11 +398,12 @@ pub fn held_for_identity(tx: &mut Tx, identity: IdentityId) -> Result<Vec<ShareD
         .load(db))?)
 }
 
-/// The held shares that wait for one post, whose author was not known when they were divided.
-pub fn held_for_post(tx: &mut Tx, object: ObjectId) -> Result<Vec<ShareDetail>> {
+/// The held shares that wait for one post and are this owner's, who was not known when they were divided.
+pub fn held_for_post(tx: &mut Tx, object: ObjectId, owner: IdentityId) -> Result<Vec<ShareDetail>> {
     Ok(both!(tx, |db| shares::table
         .inner_join(flattrs::table.inner_join(objects::table))
         .filter(flattrs::object_id.eq(object.0))
+        .filter(flattrs::owner_id.eq(owner.0))
         .filter(shares::identity_id.is_null())
         .filter(shares::outcome.eq(Outcome::Held.as_str()))
         .order(shares::flattr_id)

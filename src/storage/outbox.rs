@@ -234,6 +234,9 @@ pub fn has_due(tx: &mut Tx, now: Timestamp, wall: Timestamp) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// Why a delivery has ended that was not given up: what it brings is not to be said any more.
+const WITHDRAWN: &str = "withdrawn";
+
 /// Writes down how an attempt ended.
 pub struct Attempt<'a> {
     pub state: &'a str,
@@ -242,8 +245,10 @@ pub struct Attempt<'a> {
     pub error: Option<&'a str>,
 }
 
+/// How an attempt ended. One that was withdrawn while it was under way is not tried again.
 pub fn save_attempt(tx: &mut Tx, id: i64, attempt: &Attempt) -> Result<()> {
     both!(tx, |db| diesel::update(deliveries::table.find(id))
+        .filter(deliveries::last_error.is_null().or(deliveries::last_error.ne(WITHDRAWN)))
         .set((
             deliveries::state.eq(attempt.state),
             deliveries::attempts.eq(deliveries::attempts + 1),
@@ -262,7 +267,18 @@ pub fn cancel_waiting(tx: &mut Tx, activity_uri: &str) -> Result<usize> {
     Ok(both!(tx, |db| diesel::update(deliveries::table)
         .filter(deliveries::outgoing_id.eq(row.id))
         .filter(deliveries::state.eq("waiting"))
-        .set((deliveries::state.eq("dead"), deliveries::last_error.eq("withdrawn")))
+        .set((deliveries::state.eq("dead"), deliveries::last_error.eq(WITHDRAWN)))
+        .execute(db))?)
+}
+
+/// Ends what still waits of all that an actor said.
+pub fn cancel_waiting_of(tx: &mut Tx, actor: ActorId) -> Result<usize> {
+    Ok(both!(tx, |db| diesel::update(deliveries::table)
+        .filter(
+            deliveries::outgoing_id.eq_any(outgoing::table.filter(outgoing::actor_id.eq(actor.0)).select(outgoing::id))
+        )
+        .filter(deliveries::state.eq("waiting"))
+        .set((deliveries::state.eq("dead"), deliveries::last_error.eq(WITHDRAWN)))
         .execute(db))?)
 }
 
@@ -279,7 +295,7 @@ pub fn retry_now(tx: &mut Tx, host: &str, now: Timestamp) -> Result<usize> {
     Ok(both!(tx, |db| diesel::update(deliveries::table)
         .filter(deliveries::host.eq(host))
         .filter(deliveries::state.ne("delivered"))
-        .filter(deliveries::last_error.is_null().or(deliveries::last_error.ne("withdrawn")))
+        .filter(deliveries::last_error.is_null().or(deliveries::last_error.ne(WITHDRAWN)))
         .set((deliveries::state.eq("waiting"), deliveries::next_at.eq(now.micros()), deliveries::lease_until.eq(0)))
         .execute(db))?)
 }

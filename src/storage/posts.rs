@@ -8,7 +8,10 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::identities::Object;
-use super::schema::{flattrs, objects, post_check_turns, post_checks, post_details, profile_details, resolved_posts};
+use super::months::Outcome;
+use super::schema::{
+    flattrs, objects, post_check_turns, post_checks, post_details, profile_details, resolved_posts, shares,
+};
 use super::{Error, Result, Tx, storable};
 use crate::domain::flattr::Standing;
 use crate::domain::id::{IdentityId, ObjectId};
@@ -366,6 +369,21 @@ pub fn resolved_by_platform(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
 pub fn end_resolved(tx: &mut Tx, object: ObjectId) -> Result<()> {
     both!(tx, |db| diesel::delete(resolved_posts::table.find(object.0)).execute(db))?;
     Ok(())
+}
+
+/// The owners of flattrs for one post whose shares still wait for the post: these were not known when they were divided.
+pub fn owners_awaited(tx: &mut Tx, object: ObjectId) -> Result<Vec<IdentityId>> {
+    let rows: Vec<Option<i64>> = both!(tx, |db| shares::table
+        .inner_join(flattrs::table)
+        .filter(flattrs::object_id.eq(object.0))
+        .filter(flattrs::owner_id.is_not_null())
+        .filter(shares::identity_id.is_null())
+        .filter(shares::outcome.eq(Outcome::Held.as_str()))
+        .order(flattrs::owner_id)
+        .select(flattrs::owner_id)
+        .distinct()
+        .load(db))?;
+    Ok(rows.into_iter().flatten().map(IdentityId).collect())
 }
 
 /// The flattrs of one post in a month and after that have a standing.

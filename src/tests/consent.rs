@@ -212,6 +212,24 @@ fn a_reading_that_was_begun_before_the_newest_decides_nothing() {
 }
 
 #[test]
+fn a_reading_that_does_not_show_every_setting_begins_a_refusal_and_ends_none() {
+    on_both_databases(|on| {
+        let (node, _, _) = waiting(on);
+        hear(&node, &Said { has_flag: true, ..Said::default() });
+        assert_eq!(refused_by(&node), [Source::Profile]);
+        node.at("2013-07-11T00:00:00Z");
+        let part = Said { is_partial: true, ..Said::default() };
+        hear(&node, &part);
+        assert_eq!(refused_by(&node), [Source::Profile], "the setting was not to be seen there");
+        hear(&node, &nothing());
+        assert_eq!(refused_by(&node), NOBODY);
+        node.at("2013-07-12T00:00:00Z");
+        hear(&node, &Said { has_tag: true, ..part });
+        assert_eq!(refused_by(&node), [Source::Profile]);
+    });
+}
+
+#[test]
 fn of_an_account_that_refuses_no_actor_is_made_and_no_more_is_kept_than_its_name() {
     on_both_databases(|on| {
         let node = TestNode::on(on);

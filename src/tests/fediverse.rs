@@ -13,23 +13,29 @@ use crate::bridges::{Credential, Grant};
 use crate::config::Config;
 use crate::domain::id::{LoginId, PatronId};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
+use crate::domain::ledger::Account;
+use crate::domain::ledger::account::Held;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::time::{Month, Timestamp};
 use crate::federation::Node;
 use crate::flows::claim;
+use crate::flows::close_month::{self, Close, Progress};
 use crate::flows::connect::Changed;
+use crate::flows::fund::{self, Movement};
 use crate::flows::notice::{self, SeenPost};
 use crate::flows::prove_account;
 use crate::flows::register::{self, Registration};
-use crate::jobs::{Checked, check_claim, credentials, look_for_authors, look_up, read_likes};
-use crate::sandbox::fault::{Fault, Kind};
+use crate::jobs::{
+    Checked, check_claim, credentials, look_for_authors, look_up, read_consents, read_likes, resolve_known,
+};
+use crate::sandbox::fault::{Fault, Faults, Kind};
 use crate::sandbox::model::Token;
 use crate::sandbox::{self, Sandbox};
 use crate::storage::connections::{self, Connection};
 use crate::storage::grants::Purpose;
 use crate::storage::identities::{self, Object, SeenIdentity};
 use crate::storage::likes::{self, Flattr};
-use crate::storage::{Error, fediverse, outbox, people};
+use crate::storage::{self, Error, fediverse, ledger, outbox, people};
 
 const FEDIVERSE: Platform = Platform::Fediverse;
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -143,6 +149,179 @@ impl Stage {
     async fn look(&self) -> usize {
         look_for_authors(&self.node, self.now()).await.unwrap()
     }
+
+    /// How her account is set, and what her bio says.
+    fn set_mira(&self, bridgeable: bool, bio: &str) {
+        let world = &mut *self.there.world();
+        let mira = world.user_mut(FEDIVERSE, "mira").unwrap();
+        mira.bio = Some(bio.to_owned());
+        let id = mira.id.clone();
+        world.kept.insert((FEDIVERSE, format!("bridgeable:{id}")), json!(bridgeable));
+    }
+
+    /// A month's flattrs, oldest first: their standings, and whose they are.
+    async fn standings(&self) -> Vec<(String, Option<String>)> {
+        let mut found = Vec::new();
+        for (flattr, _) in self.flattrs().await.into_iter().rev() {
+            let owner = match flattr.owner() {
+                Some(owner) => self.node.db.read(move |tx| identities::identity(tx, owner)).await.unwrap(),
+                None => None,
+            };
+            found.push((flattr.standing, owner.map(|owner| owner.account)));
+        }
+        found
+    }
+
+    async fn mira(&self) -> identities::Identity {
+        let account = self.account(&self.there, "mira");
+        let found = self.node.db.read(move |tx| identities::identity_by_external_id(tx, &account)).await.unwrap();
+        found.expect("known")
+    }
+
+    async fn deposit(&self, euros: i64) {
+        let (patron, at) = (self.patron, self.now());
+        let booked = self.node.write(move |tx| {
+            let movement = Movement {
+                rail: "sandbox".into(),
+                id: "first".into(),
+                amount: Amount::from_units(euros * 1_000_000, Currency::EUR),
+                reference: people::patron(tx, patron)?.expect("registered").deposit_reference,
+                counterparty: "somebody".into(),
+                value_at: at,
+            };
+            fund::book_incoming(tx, &movement, at)
+        });
+        booked.await.unwrap();
+    }
+
+    /// Does the steps of the calendar that are due.
+    async fn close(&self) {
+        loop {
+            let (node, now) = (self.node.clone(), self.now());
+            let step = self.node.write(move |tx| {
+                let close = Close { instance: &node.instance, signer: &node.keys.document, now, secret: [7; 32] };
+                close_month::step(tx, &close)
+            });
+            if !matches!(step.await.unwrap(), Progress::Done { .. }) {
+                break;
+            }
+        }
+    }
+
+    async fn balance(&self, account: Account) -> i64 {
+        let read = self.node.db.read(move |tx| ledger::balance(tx, &account, Currency::EUR));
+        read.await.unwrap().free().units()
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_until_the_month_is_divided_is_asked_on_and_its_author_is_paid() {
+    let stage = Stage::new(22_993).await;
+    stage.deposit(10).await;
+    stage.like("before", "before");
+    stage.read().await;
+    // A whole month of an outage, the grace time included.
+    let until = "2013-06-29T00:00:00Z".parse::<Timestamp>().unwrap();
+    stage.later(Duration::from_secs(u64::try_from(until.seconds() - stage.now().seconds()).unwrap()));
+    stage.like("crab", "crab");
+    stage.read().await;
+    let post = stage.flattrs().await[0].1.object_ref().unwrap();
+    let (of_post, patron) = (Held::Post(post.to_string()), stage.patron);
+    let freeze = "2013-06".parse::<Month>().unwrap().freeze();
+    while stage.now() < freeze.plus(6 * HOUR) {
+        stage.fault(&stage.there, "*", Kind::Http503);
+        stage.look().await;
+        stage.close().await;
+        stage.later(6 * HOUR);
+    }
+    assert_eq!(stage.balance(Account::PatronHeld(patron, of_post.clone())).await, 10_000_000);
+
+    // She has claimed her account meanwhile; her server is back.
+    stage.there.world().faults = Faults::default();
+    let mira = Who::Handle(format!("@mira@{}", stage.there.addr));
+    let (profile, identity) = look_up(&stage.node, FEDIVERSE, &mira).await.unwrap();
+    let (instance, now) = (stage.node.instance.clone(), stage.now());
+    let claimed = stage.node.write(move |tx| {
+        let login = people::make_login(tx, "vera", false, now)?.expect("the name is free");
+        let begun = claim::begin(tx, &instance, login, &profile.id, "7f3a9c", now)?;
+        storage::claims::set_state(tx, begun.id, "verified", now)?;
+        Ok::<_, claim::ClaimError>(begun.creator().expect("of this instance"))
+    });
+    let creator = claimed.await.unwrap();
+    stage.later(24 * HOUR);
+    assert_eq!(stage.look().await, 1, "a share waits for the post: it is asked for");
+    assert!(resolve_known(&stage.node, stage.now()).await.unwrap());
+    assert_eq!(stage.balance(Account::PatronHeld(patron, of_post)).await, 0);
+    let waits = Held::Identity(identity.external_id().unwrap());
+    assert_eq!(stage.balance(Account::PatronHeld(patron, waits)).await, 0);
+    assert_eq!(stage.balance(Account::CreatorAvailable(creator)).await, 10_000_000);
+    assert_eq!(stage.look().await, 0);
+}
+
+#[tokio::test]
+async fn a_post_that_its_server_calls_deleted_counts_no_more() {
+    let stage = Stage::new(22_994).await;
+    stage.like("before", "before");
+    stage.read().await;
+    stage.like("crab", "crab");
+    stage.read().await;
+    // Neither an outage nor a post that is hidden from us is a deletion.
+    for kind in [Kind::Http503, Kind::MissingScope] {
+        stage.fault(&stage.there, "/users/*", kind);
+        stage.look().await;
+        assert_eq!(stage.standings().await, [("counting".to_owned(), None)]);
+        stage.later(25 * HOUR);
+    }
+    stage.fault(&stage.there, "/users/*", Kind::DeadPlatform);
+    assert_eq!(stage.look().await, 1);
+    assert_eq!(stage.standings().await, [("gone".to_owned(), None)]);
+    assert!(stage.flattrs().await[0].1.is_deleted);
+    stage.later(48 * HOUR);
+    assert_eq!(stage.look().await, 0);
+}
+
+#[tokio::test]
+async fn an_author_who_refuses_bridges_is_heard_before_a_like_counts_for_them() {
+    for (port, bridgeable, bio) in [(22_995, true, "I draw. #nobridge"), (22_996, false, "I draw.")] {
+        let stage = Stage::new(port).await;
+        stage.like("before", "before");
+        stage.read().await;
+        stage.like("crab", "crab");
+        stage.read().await;
+        stage.set_mira(bridgeable, bio);
+        assert_eq!(stage.look().await, 1);
+        let (account, mira) = (stage.account(&stage.there, "mira").account().to_owned(), stage.mira().await);
+        assert!(mira.is_refused && mira.bio.is_empty(), "{mira:?}");
+        assert_eq!(stage.standings().await, [("refused".to_owned(), Some(account.clone()))]);
+        // A later post of hers, when she is known: it was a like without an author until her server answered.
+        stage.like("shrimp", "shrimp");
+        stage.read().await;
+        stage.look().await;
+        assert_eq!(stage.standings().await[1], ("refused".to_owned(), Some(account)));
+    }
+}
+
+#[tokio::test]
+async fn of_an_author_who_is_known_already_the_word_is_asked_for_when_a_post_turns_out_to_be_theirs() {
+    let stage = Stage::new(22_997).await;
+    stage.set_mira(true, "I draw.");
+    stage.like("before", "before");
+    stage.read().await;
+    stage.like("crab", "crab");
+    stage.read().await;
+    stage.look().await;
+    assert!(!stage.mira().await.is_refused);
+    stage.later(8 * 24 * HOUR);
+    stage.set_mira(false, "I draw.");
+    stage.like("shrimp", "shrimp");
+    stage.read().await;
+    // As of an account for which nobody gave.
+    let (mira, far) = (stage.mira().await.id, stage.now().plus(90 * 24 * HOUR));
+    stage.node.write(move |tx| storage::consent::put_off(tx, mira, far, false, None)).await.unwrap();
+    assert!(!read_consents(&stage.node, stage.now()).await.unwrap());
+    assert_eq!(stage.look().await, 1);
+    assert!(read_consents(&stage.node, stage.now()).await.unwrap());
+    assert!(stage.mira().await.is_refused);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use super::node::{Patron, TestNode};
 use super::{Backend, eur, on_both_databases};
 use crate::domain::consent::Source;
-use crate::domain::flattr::Standing;
+use crate::domain::flattr::{Source as LikeSource, Standing};
 use crate::domain::id::{ActorId, IdentityId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef};
 use crate::domain::money::{Amount, Currency};
@@ -12,7 +12,9 @@ use crate::domain::time::Timestamp;
 use crate::flows::claim::{self, Released};
 use crate::flows::consent;
 use crate::flows::feed::{self, After, Found, Page, SeenDetails};
+use crate::flows::flattr::{self, PatronLike};
 use crate::flows::notice::{self, SeenPost};
+use crate::flows::suggest;
 use crate::storage::identities::{self, Object, SeenIdentity};
 use crate::storage::posts::{self, FullForm};
 use crate::storage::{feeds, inbox, likes, outbox};
@@ -372,6 +374,29 @@ fn two_held_posts(on: Backend) -> (Scene, Patron) {
 fn held_and_available(node: &TestNode) -> Amount {
     let accounts = ["patron:alice:held:post:flickr:1", "patron:alice:held:post:flickr:2"];
     Amount::sum(accounts.map(|account| node.balance(account)), Currency::EUR).unwrap()
+}
+
+#[test]
+fn whose_a_suggestion_is_is_asked_once_it_counts() {
+    on_both_databases(|on| {
+        let scene = Scene::on(on);
+        let alice = scene.node.patron("alice").build();
+        let photo = scene.node.orphan("flickr:1");
+        let like = PatronLike {
+            patron: alice.id,
+            object: photo,
+            source: LikeSource::Export,
+            received_at: scene.node.now(),
+            liked_at: None,
+            like_uri: None,
+        };
+        scene.node.flow(move |tx, _| flattr::suggest(tx, &like));
+        assert_eq!(scene.asked_for(), Vec::<String>::new());
+        let patron = alice.id;
+        let waiting = scene.node.read(move |tx| likes::latest_flattr(tx, patron, photo)).expect("recorded").id;
+        scene.node.flow(move |tx, close| suggest::confirm(tx, patron, waiting, close.now));
+        assert_eq!(scene.asked_for(), ["author 1"]);
+    });
 }
 
 #[test]

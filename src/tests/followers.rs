@@ -13,6 +13,7 @@ use crate::federation::{Node, delivery, inbox as incoming, library, outbox};
 use crate::flows::feed;
 use crate::jobs::{ask_due, look_up, read_feeds};
 use crate::sandbox::{self, Sandbox};
+use crate::storage::outbox as stored;
 use crate::storage::{feeds, identities, inbox};
 
 const GITHUB: Platform = Platform::GitHub;
@@ -71,9 +72,20 @@ async fn tell(alpha: &Server, identity: crate::domain::id::IdentityId) {
     node.write(move |tx| feeds::set_next_poll(tx, identity, now)).await.unwrap();
     assert!(read_feeds(node, now).await.unwrap());
     ask_due(node, now).await.unwrap();
-    let federation = library::federation(node).await.unwrap();
-    while outbox::expand(node).await.unwrap() > 0 {}
+    bring_out(alpha).await;
+}
+
+/// Brings out what there is to say.
+async fn bring_out(alpha: &Server) {
+    let federation = library::federation(&alpha.node).await.unwrap();
+    while outbox::expand(&alpha.node).await.unwrap() > 0 {}
     while delivery::deliver_due(&federation).await.unwrap() > 0 {}
+}
+
+/// How many deliveries wait.
+async fn waiting(server: &Server) -> i64 {
+    let states = server.node.db.read(stored::count_by_state).await.unwrap();
+    states.into_iter().find(|(state, _)| state == "waiting").map_or(0, |(_, count)| count)
 }
 
 #[actix_web::test]
@@ -155,4 +167,74 @@ async fn a_follower_is_told_of_new_posts_edits_and_deletions() {
 async fn identities_uri(server: &Server, actor: ActorId) -> String {
     let identity = server.node.db.read(move |tx| identities::identity_by_actor(tx, actor)).await.unwrap().unwrap();
     server.node.instance.bridged_actor_uri(&identity.platform, &identity.account)
+}
+
+#[actix_web::test]
+async fn the_followers_of_an_account_that_refuses_are_told_that_it_is_gone_and_nothing_else() {
+    let github = sandbox::start("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (alpha, beta) = (Server::start(&github).await, Server::start(&github).await);
+    {
+        let world = &mut *github.world();
+        let behind = u64::try_from(alpha.node.now().seconds() - world.now.seconds()).unwrap();
+        world.advance(Duration::from_secs(behind - 3_600));
+        world.add_user(GITHUB, "mira");
+        world.advance(Duration::from_secs(3_600));
+    }
+    let who = crate::bridges::Who::Handle("mira".into());
+    let (_, identity) = look_up(&alpha.node, GITHUB, &who).await.unwrap();
+    let (actor, follower, now) = (ActorId(identity.actor_id.unwrap()), beta.node.instance.uri(), alpha.node.now());
+    let inbox_uri = format!("{}/inbox", beta.node.instance.base_url);
+    let follow = |follower: String, inbox_uri: String| {
+        alpha.node.write(move |tx| {
+            inbox::save_follow(tx, actor, &follower, &inbox_uri, &format!("{follower}/follows/1"), now)?;
+            feed::followed(tx, actor, now)
+        })
+    };
+    follow(follower.clone(), inbox_uri.clone()).await.unwrap();
+    tell(&alpha, identity.id).await;
+    let reef = {
+        let world = &mut *github.world();
+        world.advance(Duration::from_secs(60));
+        world.add_post(GITHUB, "mira", "reef").unwrap().id.clone()
+    };
+    tell(&alpha, identity.id).await;
+    assert_eq!(beta.told().await.len(), 1);
+
+    // Beta cannot be reached while there is more to say.
+    github.world().rename_post(GITHUB, &reef, "lagoon").unwrap();
+    let (node, now) = (&alpha.node, alpha.node.now());
+    node.write(move |tx| feeds::set_next_poll(tx, identity.id, now)).await.unwrap();
+    read_feeds(node, now).await.unwrap();
+    while outbox::expand(node).await.unwrap() > 0 {}
+    assert_eq!(waiting(&alpha).await, 1, "an Update of the post");
+    github.world().user_mut(GITHUB, "mira").unwrap().bio = Some("No, thanks. #nobridge".into());
+    // A change of the actor that was noted before, and its owner's word after that.
+    node.write(move |tx| stored::push_event(tx, "update_actor", &identity.id.to_string(), now)).await.unwrap();
+    let who = crate::bridges::Who::Handle("mira".into());
+    assert!(look_up(node, GITHUB, &who).await.unwrap().1.is_refused);
+    assert_eq!(waiting(&alpha).await, 0, "what was said and not brought is not brought");
+    bring_out(&alpha).await;
+    let told = beta.told().await;
+    let uri = identities_uri(&alpha, actor).await;
+    assert_eq!((told.len(), &told[1]["type"], &told[1]["object"]), (2, &"Delete".into(), &uri.as_str().into()));
+    assert_eq!(alpha.get(&uri).await.0, 410);
+    // What happens to it from now on is nobody's news, and who followed follows no more.
+    node.write(move |tx| stored::push_event(tx, "update_actor", &identity.id.to_string(), now)).await.unwrap();
+    assert!(look_up(node, GITHUB, &who).await.unwrap().1.is_refused);
+    bring_out(&alpha).await;
+    assert_eq!(beta.told().await.len(), 2);
+    assert_eq!(node.db.read(move |tx| inbox::count_followers(tx, actor)).await.unwrap(), 0);
+    // The owner comes back; so may who followed.
+    github.world().user_mut(GITHUB, "mira").unwrap().bio = None;
+    assert!(!look_up(node, GITHUB, &who).await.unwrap().1.is_refused);
+    follow(follower, inbox_uri).await.unwrap();
+    assert_eq!(alpha.get(&uri).await.0, 200);
+    github.world().user_mut(GITHUB, "mira").unwrap().name = Some("Mira again".into());
+    look_up(node, GITHUB, &who).await.unwrap();
+    bring_out(&alpha).await;
+    let told = beta.told().await;
+    assert_eq!((told.len(), &told[2]["type"], &told[2]["object"]["name"]), (3, &"Update".into(), &"Mira again".into()));
+    for server in [alpha, beta] {
+        server.handle.stop(false).await;
+    }
 }

@@ -24,6 +24,7 @@ mod imports;
 mod money;
 mod operation;
 mod own_accounts;
+mod owners;
 mod polling;
 mod sandbox_pages;
 mod settle;

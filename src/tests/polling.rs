@@ -20,7 +20,7 @@ use crate::jobs::{Turn, look_up, read_due, read_feeds, read_likes};
 use crate::sandbox::fault::{Fault, Kind};
 use crate::sandbox::{self, Sandbox};
 use crate::storage::connections::{self, Connection, Pass};
-use crate::storage::{self, Tx, inbox};
+use crate::storage::{self, Tx, identities, inbox, likes};
 
 const GITHUB: Platform = Platform::GitHub;
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -169,6 +169,44 @@ async fn what_was_liked_before_connecting_pays_nothing_and_what_comes_after_does
     stage.like(2);
     assert_eq!(stage.changed().await, (2, 0, 0));
     assert_eq!(stage.changed().await, (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_repository_that_goes_to_another_account_leaves_each_like_with_whom_it_was_for() {
+    let stage = Stage::new().await;
+    stage.connect().await;
+    stage.changed().await;
+    let whelk = stage.like(1).remove(0);
+    stage.later(HOUR);
+    assert_eq!(stage.changed().await.0, 1);
+    let account = {
+        let world = &mut *stage.github.world();
+        let olaf = world.add_user(GITHUB, "olaf").id.clone();
+        world.post_mut(GITHUB, &whelk).unwrap().owner = olaf;
+        world.add_user(GITHUB, "boris").id.clone()
+    };
+    let boris = register(&stage.node, "boris", stage.now()).await;
+    connect(&stage.node, boris, &account, stage.now()).await;
+    stage.later(HOUR);
+    let now = stage.now();
+    stage.github.world().like(GITHUB, "boris", &whelk, now).unwrap();
+    stage.later(HOUR);
+    let connection = stage.node.db.read(move |tx| connections::connections_of(tx, boris)).await.unwrap().remove(0);
+    assert_eq!(read_likes(&stage.node, &connection, stage.now()).await.unwrap().changed.flattrs, 1);
+    // Nils's list is read again too, and names the new owner.
+    stage.changed().await;
+    let nils = stage.patron;
+    let owners = stage.node.db.read(move |tx| {
+        let mut owners = Vec::new();
+        for patron in [nils, boris] {
+            let (flattr, object) = likes::flattrs_of_month(tx, patron, "2013-06".parse().unwrap())?.remove(0);
+            for owner in [flattr.owner(), object.owner()] {
+                owners.push(identities::identity(tx, owner.expect("known"))?.expect("known").handle);
+            }
+        }
+        Ok::<_, storage::Error>(owners)
+    });
+    assert_eq!(owners.await.unwrap(), ["mira", "olaf", "olaf", "olaf"]);
 }
 
 #[tokio::test]

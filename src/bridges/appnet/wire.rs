@@ -171,6 +171,7 @@ pub fn profile_of(user: Value, dialect: Dialect) -> Result<Profile, Error> {
         links,
         avatar_url: address(avatar.as_deref()),
         kind,
+        refuses_bridges: Some(false),
     })
 }
 

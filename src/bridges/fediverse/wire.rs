@@ -2,7 +2,7 @@
 //!
 //! Owns whom a reply is believed about. A listing of one server names posts of others: of those it gives the URI and
 //! nothing else, because title, address and author are for their own server to say. Source:
-//! docs.joinmastodon.org/entities/{Account,Status,MediaAttachment}, the ActivityStreams vocabulary, RFC 7033, FEP-0ea0.
+//! docs.joinmastodon.org/entities/{Account,Status,MediaAttachment}, the ActivityStreams vocabulary, RFC 7033, FEP-0ea0, FEP-0036.
 
 use ::url::Url;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -107,6 +107,7 @@ struct Shown {
     url: Option<String>,
     avatar_url: Option<String>,
     kind: ActorKind,
+    refuses_bridges: Option<bool>,
 }
 
 /// An account from `GET /api/v1/accounts/verify_credentials` or `/accounts/lookup`.
@@ -132,6 +133,8 @@ pub fn account(bytes: &[u8]) -> Result<Account, Error> {
         url: written(account.url),
         avatar_url: written(account.avatar),
         kind,
+        // Only the document for the fediverse says it.
+        refuses_bridges: None,
     };
     Ok(Account { api_id: account.id.0, username: account.username, uri: account.uri, shown })
 }
@@ -162,6 +165,7 @@ fn profile(uri: &Url, username: &str, shown: Shown) -> Result<Profile, Error> {
         profile_url: page.unwrap_or_else(|| uri.to_string()),
         avatar_url: shown.avatar_url,
         kind: shown.kind,
+        refuses_bridges: shown.refuses_bridges,
     })
 }
 
@@ -302,6 +306,8 @@ pub fn actor(bytes: &[u8], asked: &Url) -> Result<Profile, Error> {
         url: page_of(&actor),
         avatar_url: many(actor.get("icon")).find_map(|icon| member(icon, "url")).map(str::to_owned),
         kind,
+        // FEP-0036: absent or true is no refusal.
+        refuses_bridges: Some(many(actor.get("bridgeable")).any(|flag| flag.as_bool() == Some(false))),
     };
     profile(asked, username, shown)
 }

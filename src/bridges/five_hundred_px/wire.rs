@@ -289,5 +289,6 @@ pub fn profile(bytes: &[u8]) -> Result<Profile, Error> {
         links: Vec::new(),
         avatar_url: written(user.userpic_url).filter(|url| is_absolute(url)),
         kind: ActorKind::Person,
+        refuses_bridges: Some(false),
     })
 }

@@ -83,6 +83,7 @@ pub fn person(bytes: &[u8]) -> Result<Profile, Error> {
         links: Vec::new(),
         avatar_url,
         kind: ActorKind::Person,
+        refuses_bridges: Some(false),
     })
 }
 

@@ -97,6 +97,7 @@ pub fn profile(bytes: &[u8]) -> Result<Profile, Error> {
         links: Vec::new(),
         avatar_url: written(user.avatar_url),
         kind,
+        refuses_bridges: Some(false),
     })
 }
 
@@ -196,6 +197,7 @@ pub fn graphql_user(bytes: &[u8]) -> Result<Profile, Error> {
         links: Vec::new(),
         avatar_url: written(user.avatar_url),
         kind: ActorKind::Person,
+        refuses_bridges: Some(false),
     })
 }
 

@@ -98,6 +98,7 @@ pub fn profile(bytes: &[u8]) -> Result<Profile, Error> {
         } else {
             ActorKind::Person
         },
+        refuses_bridges: Some(false),
     })
 }
 

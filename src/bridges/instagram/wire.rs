@@ -288,6 +288,7 @@ fn read_profile(user: WireUser) -> Result<Profile, Error> {
         links: Vec::new(),
         avatar_url: written(user.profile_picture),
         kind: ActorKind::Person,
+        refuses_bridges: Some(false),
     })
 }
 

@@ -85,6 +85,7 @@ fn profile_of(user: WireUser) -> Result<Profile, Error> {
         links: Vec::new(),
         avatar_url: picture(user.avatar_url),
         kind: ActorKind::Person,
+        refuses_bridges: Some(false),
     })
 }
 

@@ -161,6 +161,7 @@ impl UserParts {
             links: in_bio.iter().filter_map(WireUrl::target).map(str::to_owned).collect(),
             avatar_url: written(self.avatar_url),
             kind: ActorKind::Person,
+            refuses_bridges: Some(false),
         })
     }
 }

@@ -188,6 +188,7 @@ fn profile_of(user: WireUser) -> Result<Profile, Error> {
         links: sites.collect(),
         avatar_url: picture(user.pictures.as_ref(), AVATAR_WIDTH),
         kind: ActorKind::Person,
+        refuses_bridges: Some(false),
     })
 }
 

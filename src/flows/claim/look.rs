@@ -40,6 +40,7 @@ pub struct Look<'a> {
 /// What a look changed.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    pub identity: IdentityId,
     pub released: Released,
     /// All claims on the identity, as they stand now.
     pub claims: Vec<Claim>,
@@ -118,7 +119,7 @@ pub fn look(tx: &mut Tx, instance: &Instance, look: &Look, now: Timestamp) -> Re
         let is_watched = known.iter().any(Claim::may_be_theirs);
         claims::save_look(tx, identity.id, look.seen_at, is_watched.then(|| look.seen_at.plus(INTERVAL)))?;
     }
-    Ok(Seen { released, claims: claims::of_identity(tx, identity.id)? })
+    Ok(Seen { identity: identity.id, released, claims: claims::of_identity(tx, identity.id)? })
 }
 
 /// The platform could not be asked: nothing is said of the claims, but the time since the last look grows.

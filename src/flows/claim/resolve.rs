@@ -2,7 +2,8 @@
 //!
 //! Owns that each share is given an author once, in one entry of the books: it then waits for the author as any other, is
 //! released at once when the author has claimed here, and goes back when they refuse to be bridged. Who the author is was
-//! said by the platform to this instance itself, never by a peer. Source: docs/money.md, "What counts".
+//! said by the platform to this instance itself, never by a peer; when it was said first, since the post may have gone to
+//! somebody else meanwhile. Source: docs/money.md, "What counts".
 
 use super::look::release;
 use super::{ClaimError, Released, end_shares};
@@ -11,11 +12,12 @@ use crate::domain::id::{ObjectId, PatronId};
 use crate::domain::ledger::account::Held;
 use crate::domain::ledger::{Account, Entry, Kind};
 use crate::domain::time::Timestamp;
+use crate::flows::consent::LOOK_AGE;
 use crate::flows::payee::waits_for;
 use crate::flows::{Instance, flattr};
 use crate::storage::identities::{Identity, Object};
 use crate::storage::months::{Outcome, ShareDetail};
-use crate::storage::{self, Tx, identities, ledger, months, outbox, posts};
+use crate::storage::{self, Tx, consent, identities, ledger, months, outbox, posts};
 
 /// Gives what is held for a post to its author.
 ///
@@ -23,30 +25,34 @@ use crate::storage::{self, Tx, identities, ledger, months, outbox, posts};
 pub fn resolve(tx: &mut Tx, instance: &Instance, object: ObjectId, now: Timestamp) -> Result<Released, ClaimError> {
     ledger::lock(tx)?;
     posts::end_resolved(tx, object)?;
-    let nothing = Released { shares: 0, amounts: Vec::new() };
-    let Some(object) = identities::object(tx, object)? else { return Ok(nothing) };
-    let Some(owner) = object.owner() else { return Ok(nothing) };
-    let identity = identities::identity(tx, owner)?.ok_or_else(|| storage::Error::corrupt("identity", owner))?;
-    let held = months::held_for_post(tx, object.id)?;
-    if !held.is_empty() {
+    let mut released = Released { shares: 0, amounts: Vec::new() };
+    let Some(object) = identities::object(tx, object)? else { return Ok(released) };
+    for owner in posts::owners_awaited(tx, object.id)? {
+        let identity = identities::identity(tx, owner)?.ok_or_else(|| storage::Error::corrupt("identity", owner))?;
+        let held = months::held_for_post(tx, object.id, owner)?;
         hand_on(tx, &object, &identity, &held, now)?;
-    }
-    if identity.is_refused {
-        return Ok(nothing);
-    }
-    let Some(claim) = identities::verified_claim(tx, owner)? else { return Ok(nothing) };
-    match claim.creator() {
-        Some(creator) if !held.is_empty() => release(tx, instance, &claim, creator, now),
-        Some(_) => Ok(nothing),
-        None => {
-            // The home of the author has not heard of these likes: they had no author.
-            let since = flattr::open_since(tx, now)?;
-            for flattr in posts::flattrs_of(tx, object.id, Standing::Counting, since)? {
-                outbox::push_event(tx, "like", &flattr.id.to_string(), now)?;
-            }
-            Ok(nothing)
+        if let Some(claim) = identities::verified_claim(tx, owner)?.filter(|_| !identity.is_refused)
+            && let Some(creator) = claim.creator()
+        {
+            let more = release(tx, instance, &claim, creator, now)?;
+            released.shares += more.shares;
+            released.amounts.extend(more.amounts);
         }
     }
+    tell_homes(tx, &object, now)?;
+    Ok(released)
+}
+
+/// The home of an author has not heard of likes that had no author.
+fn tell_homes(tx: &mut Tx, object: &Object, now: Timestamp) -> Result<(), ClaimError> {
+    let since = flattr::open_since(tx, now)?;
+    for flattr in posts::flattrs_of(tx, object.id, Standing::Counting, since)? {
+        let Some(owner) = flattr.owner() else { continue };
+        if identities::verified_claim(tx, owner)?.is_some_and(|claim| claim.creator().is_none()) {
+            outbox::push_event(tx, "like", &flattr.id.to_string(), now)?;
+        }
+    }
+    Ok(())
 }
 
 /// From the accounts that wait for the post to those that wait for its author; back to the patrons when the author refuses.
@@ -77,6 +83,7 @@ fn hand_on(
     }
     let ids: Vec<i64> = held.iter().map(|detail| detail.share.flattr_id).collect();
     months::set_identity(tx, &ids, author.id)?;
+    consent::want_look(tx, author.id, now.minus(LOOK_AGE), now)?;
     if author.is_refused {
         end_shares(tx, held, Outcome::Returned, now)?;
     }

@@ -1,19 +1,21 @@
 //! Asking whose a post is: of the fediverse, only a post's own server can say.
 //!
-//! Owns that nobody is paid on the word of the server that told of a like. A post is asked for when a like of it counts;
-//! until its server answers, its share would wait for the post itself. A server that is down holds up no other.
+//! Owns that nobody is paid on the word of the server that told of a like. A post is asked for while a like of it counts
+//! and while a share waits for it; until its server answers, the share waits for the post itself. One that its server calls
+//! deleted is withdrawn. A server that is down holds up no other.
 
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::{JobError, seen_identity, seen_post};
+use super::{JobError, reading_of, seen_identity, seen_post};
 use crate::bridges::{self, Access, LiveApi, Who};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
-use crate::flows::flattr;
+use crate::flows::consent::{self, ConsentError, Reading};
 use crate::flows::notice::{self, SeenPost};
+use crate::flows::{flattr, withdraw};
 use crate::storage::identities::{self, Object};
 use crate::storage::{self, Tx, fediverse};
 
@@ -46,11 +48,29 @@ pub async fn look_for_authors(node: &Node, now: Timestamp) -> Result<usize, JobE
     Ok(count)
 }
 
+/// What the server of a post says of it.
+enum Answer {
+    /// The post, and what its author's profile says when that was read too.
+    There(Box<SeenPost>, Option<Reading>),
+    Gone,
+    Failed(bridges::Error),
+}
+
 async fn look(node: &Node, live: &dyn LiveApi, post: Object, now: Timestamp) -> Result<(), JobError> {
-    let seen = match ask(node, live, &post).await? {
-        Ok(seen) => seen,
-        Err(error) => {
-            let (id, reason) = (post.id, error.to_string());
+    let id = post.id;
+    let (seen, reading) = match ask(node, live, &post, now).await? {
+        Answer::There(seen, reading) => (seen, reading),
+        Answer::Gone => {
+            tracing::info!(post = %post.object, "{} is gone", post.object);
+            node.write(move |tx| {
+                fediverse::end_look(tx, id)?;
+                withdraw::withdraw(tx, id, now)
+            })
+            .await?;
+            return Ok(());
+        }
+        Answer::Failed(error) => {
+            let reason = error.to_string();
             tracing::info!(post = %post.object, "could not learn whose {} is: {reason}", post.object);
             node.write(move |tx| {
                 let attempts = fediverse::attempts(tx, id)?;
@@ -62,35 +82,43 @@ async fn look(node: &Node, live: &dyn LiveApi, post: Object, now: Timestamp) -> 
     };
     let instance = node.instance.clone();
     node.write(move |tx| {
+        // Before the post is theirs: who refuses is paid for nothing.
+        if let Some(reading) = &reading {
+            consent::hear(tx, &instance, reading, now)?;
+        }
         let open_since = flattr::open_since(tx, now)?;
-        notice::author_of(tx, &instance, &seen, open_since, now)
+        Ok::<_, ConsentError>(notice::author_of(tx, &instance, &seen, open_since, now)?)
     })
     .await?;
     Ok(())
 }
 
-/// What the server says of a post; of its author too, when that is new here.
-async fn ask(node: &Node, live: &dyn LiveApi, post: &Object) -> Result<Result<SeenPost, bridges::Error>, JobError> {
+/// Asks for a post; for its author too, when that is new here.
+async fn ask(node: &Node, live: &dyn LiveApi, post: &Object, now: Timestamp) -> Result<Answer, JobError> {
     let found = match live.post(&post.object_ref()?, None, &Access::Instance).await {
         Ok(found) => found,
-        Err(error) => return Ok(Err(error)),
+        Err(bridges::Error::Gone { .. }) => return Ok(Answer::Gone),
+        Err(error) => return Ok(Answer::Failed(error)),
     };
     let Some(owner) = found.owner.clone() else {
-        return Ok(Err(bridges::Error::malformed("the post names no author")));
+        return Ok(Answer::Failed(bridges::Error::malformed("the post names no author")));
     };
     let wanted = owner.clone();
     let known = node.db.read(move |tx| identities::identity_by_external_id(tx, &wanted)).await?;
-    let mut seen = seen_post(node, &found);
+    let (mut seen, mut reading) = (seen_post(node, &found), None);
     if known.is_none() {
         match live.profile(&Who::Id(owner), &Access::Instance).await {
-            Ok(profile) => seen.owner = Some(seen_identity(&profile)),
-            Err(error) => return Ok(Err(error)),
+            Ok(profile) => {
+                seen.owner = Some(seen_identity(&profile));
+                reading = Some(reading_of(&profile, now));
+            }
+            Err(error) => return Ok(Answer::Failed(error)),
         }
     }
-    Ok(Ok(seen))
+    Ok(Answer::There(Box::new(seen), reading))
 }
 
-/// Longer with each failure; what waiting does not help is asked for once a day, while a like of it still counts.
+/// Longer with each failure; what waiting does not help is asked for once a day, while it matters.
 fn retry_at(error: &bridges::Error, attempts: i64, now: Timestamp) -> Timestamp {
     if let bridges::Error::RateLimited { until: Some(until), .. } = error {
         return (*until).max(now.plus(RETRY_MIN));

@@ -219,7 +219,7 @@ pub fn actor(world: &World, user: &User, base: &str) -> Value {
     if let Some(link) = world.kept.get(&(PLATFORM, format!("payment:{}", user.id))) {
         attachment.push(json!({ "type": "Link", "name": "Thank me", "rel": "payment", "href": link }));
     }
-    json!({
+    let mut document = json!({
         "@context": context(),
         "id": uri,
         "type": kind,
@@ -238,7 +238,16 @@ pub fn actor(world: &World, user: &User, base: &str) -> Value {
         "tag": [],
         "attachment": attachment,
         "endpoints": { "sharedInbox": format!("{base}/inbox") },
-    })
+    });
+    // FEP-0036.
+    if let Some(flag) = world.kept.get(&(PLATFORM, format!("bridgeable:{}", user.id))) {
+        document["@context"]
+            .as_array_mut()
+            .expect("a list")
+            .push(json!({ "bridgeable": "https://w3id.org/fep/0036#bridgeable" }));
+        document["bridgeable"] = flag.clone();
+    }
+    document
 }
 
 /// The ActivityStreams document of a post.

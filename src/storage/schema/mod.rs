@@ -207,6 +207,7 @@ table! {
         received_at -> BigInt,
         liked_at -> Nullable<BigInt>,
         like_uri -> Nullable<Text>,
+        owner_id -> Nullable<BigInt>,
     }
 }
 

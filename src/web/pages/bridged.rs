@@ -198,6 +198,8 @@ struct ObjectPage {
     url: Option<String>,
     /// Name and path of the author.
     author: Option<(String, String)>,
+    /// Whether the author has claimed the account: of who never asked for it, search engines are told nothing.
+    is_claimed: bool,
     published: Option<String>,
     flattrs: String,
     object: String,
@@ -210,17 +212,17 @@ struct ObjectPage {
 pub async fn object_page(visit: Visit, object: Object) -> PageResult {
     let patron = visit.session.as_ref().and_then(|session| session.patron.as_ref()).map(|patron| patron.id);
     let (id, owner) = (object.id, object.owner());
-    let (author, count, mine) = visit
+    let (author, is_claimed, count, mine) = visit
         .read(move |tx| {
-            let author = match owner {
-                Some(owner) => identities::identity(tx, owner)?,
-                None => None,
+            let (author, is_claimed) = match owner {
+                Some(owner) => (identities::identity(tx, owner)?, identities::verified_claim(tx, owner)?.is_some()),
+                None => (None, false),
             };
             let mine = match patron {
                 Some(patron) => likes::latest_flattr(tx, patron, id)?,
                 None => None,
             };
-            Ok((author, likes::count_for_object(tx, id)?, mine))
+            Ok((author, is_claimed, likes::count_for_object(tx, id)?, mine))
         })
         .await?;
     if author.as_ref().is_some_and(|author| author.is_refused) {
@@ -244,6 +246,7 @@ pub async fn object_page(visit: Visit, object: Object) -> PageResult {
             let path = people::account_path(&visit.state.instance, &author);
             (author.display_name, path)
         }),
+        is_claimed,
         published: object.published_at.map(|at| t.object_published(t.date(Timestamp::from_micros(at)))),
         flattrs: t.flattrs(count),
         object: format!("{}:{}", object.platform, object.object),
@@ -251,7 +254,7 @@ pub async fn object_page(visit: Visit, object: Object) -> PageResult {
         standing,
         wants_flattr: visit.query("flattr").is_some(),
     };
-    ok(&page)
+    html(if object.is_deleted { StatusCode::GONE } else { StatusCode::OK }, &page)
 }
 
 fn button(visit: &Visit, object: &Object, mine: Option<(Month, Standing)>, path: &str) -> Button {

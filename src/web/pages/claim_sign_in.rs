@@ -132,7 +132,7 @@ async fn post_confirm(mut posted: Posted) -> PageResult {
     };
     let (outcome, is_failed) = match seen {
         Ok(seen) => match seen.state(&token) {
-            Some("verified") => (released_text(visit, &seen.released), false),
+            Some("verified") => (released_text(visit, seen.identity, &seen.released).await?, false),
             Some("disputed") => (t.claim_disputed_sign_in(), true),
             _ => (t.claim_sign_in_gone(account.platform().label()), true),
         },

@@ -12,9 +12,11 @@ use super::connections::{self, PlatformOption, live_platforms};
 use super::people::{account_path, platform_label, web_link};
 use super::text::Text;
 use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
+use crate::domain::id::IdentityId;
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::flows::claim::{self, ClaimError, Released};
+use crate::flows::flattr;
 use crate::jobs::{self, Checked};
 use crate::storage::claims as stored_claims;
 use crate::storage::identities::{self, Claim, Identity};
@@ -52,6 +54,8 @@ struct ClaimRow {
     address_hint: String,
     waiting: String,
     waiting_amounts: Vec<String>,
+    /// Flattrs that may be the claimant's too, where there are any.
+    unattributed: Option<String>,
     token: String,
     /// What the last check found, for the claim that was checked.
     outcome: Option<String>,
@@ -81,6 +85,8 @@ struct Loaded {
     identity: Identity,
     waiting: (i64, i64),
     amounts: Vec<Waiting>,
+    /// Flattrs on the platform for posts whose authors are not known.
+    unattributed: i64,
     others: Vec<Claim>,
     /// Hosts of peers that do not take our word for a claim by sign-in.
     doubting: Vec<String>,
@@ -98,12 +104,13 @@ pub async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) ->
                 let Some(identity) = identities::identity(tx, claim.identity_id)? else { continue };
                 let waiting = likes::waiting_for_owner(tx, identity.id)?;
                 let amounts = months::waiting_for(tx, identity.id)?;
+                let unattributed = likes::waiting_without_owner(tx, &identity.platform)?;
                 let mut others = stored_claims::of_identity(tx, identity.id)?;
                 others.retain(|other| claim.state == "disputed" && other.state == "disputed" && other.id != claim.id);
                 let is_told = claim.method == "sign_in" && claim.state == "verified";
                 let doubts = |peer: &&Peer| is_told && peer.state == "added" && !peer.trusts_us_on(&identity.platform);
                 let doubting = peers.iter().filter(doubts).map(|peer| peer.host.clone()).collect();
-                loaded.push(Loaded { claim, identity, waiting, amounts, others, doubting });
+                loaded.push(Loaded { claim, identity, waiting, amounts, unattributed, others, doubting });
             }
             Ok(loaded)
         })
@@ -126,7 +133,7 @@ pub async fn claims_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) ->
 
 fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
     let t = visit.text;
-    let Loaded { claim, identity, waiting: (people, flattrs), amounts, others, doubting } = loaded;
+    let Loaded { claim, identity, waiting: (people, flattrs), amounts, unattributed, others, doubting } = loaded;
     let proved = t.date(Timestamp::from_micros(claim.verified_at.unwrap_or_default()));
     let sign_in = claim.signed_in_at.filter(|_| claim.is_open()).map(Timestamp::from_micros);
     let sign_in = sign_in.map(|at| (t.date(at), t.date(at.plus(claim::SIGN_IN_AGE))));
@@ -178,6 +185,8 @@ fn claim_row(visit: &Visit, loaded: Loaded, asked: &Asked) -> ClaimRow {
             _ => t.claim_waiting(t.people(people), t.flattrs(flattrs)),
         },
         waiting_amounts: waiting_amounts(t, &amounts),
+        unattributed: (unattributed > 0)
+            .then(|| t.claim_unattributed(t.flattrs(unattributed), platform_label(&identity.platform))),
         platform: platform_label(&identity.platform),
         profile: web_link(&identity.profile_url),
         handle: identity.handle,
@@ -247,7 +256,7 @@ async fn post_check(mut posted: Posted) -> PageResult {
     }
     match jobs::check_claim(&visit.state, &token).await {
         Ok(Checked::Verified(released)) => {
-            let outcome = released_text(visit, &released);
+            let outcome = released_text(visit, identity.id, &released).await?;
             claims_page(visit, StatusCode::OK, Asked::Check { token: &token, outcome, is_failed: false }).await
         }
         Ok(Checked::Disputed { .. }) => {
@@ -261,13 +270,25 @@ async fn post_check(mut posted: Posted) -> PageResult {
     }
 }
 
-pub fn released_text(visit: &Visit, released: &Released) -> String {
-    let t = visit.text;
+/// What a proof has brought at once, and what it brings when the open months are divided.
+pub async fn released_text(visit: &Visit, account: IdentityId, released: &Released) -> Result<String, PageError> {
+    let (t, now) = (visit.text, visit.now);
+    let (oldest, open, later) = visit
+        .read(move |tx| {
+            let oldest = flattr::open_since(tx, now)?;
+            let open = likes::counting_since(tx, account, oldest)?.len();
+            Ok((oldest, open, likes::counting_since(tx, account, oldest.next())?.len()))
+        })
+        .await?;
+    let first = if open > later { oldest } else { oldest.next() };
+    let (flattrs, date) = (t.flattrs(i64::try_from(open).unwrap_or(i64::MAX)), t.date(first.freeze()));
     if released.shares == 0 {
-        return t.claim_done_nothing();
+        return Ok(if open == 0 { t.claim_done_nothing() } else { t.claim_done_open(flattrs, date) });
     }
     let amounts: Vec<String> = released.amounts.iter().map(|amount| t.money(*amount)).collect();
-    t.claim_done(t.shares(i64::try_from(released.shares).unwrap_or(i64::MAX)), amounts.join(", "))
+    let shares = t.shares(i64::try_from(released.shares).unwrap_or(i64::MAX));
+    let done = t.claim_done(shares, amounts.join(", "));
+    Ok(if open == 0 { done } else { format!("{done} {}", t.claim_done_more(flattrs, date)) })
 }
 
 /// An account of which a claim is contested or has lost its proof.

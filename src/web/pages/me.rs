@@ -165,7 +165,7 @@ fn loved(tx: &mut Tx, visit: &Visit, patron: &Patron, month: Month) -> Result<Ve
     let mut claimed: HashMap<IdentityId, bool> = HashMap::new();
     let mut all = Vec::new();
     for (flattr, object) in likes::flattrs_of_month(tx, patron.id, month)? {
-        let is_claimed = match object.owner() {
+        let is_claimed = match flattr.owner() {
             None => false,
             Some(owner) => match claimed.get(&owner) {
                 Some(known) => *known,

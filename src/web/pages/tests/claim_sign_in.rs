@@ -70,6 +70,55 @@ async fn who_signs_in_sees_what_waits_and_has_it_after_a_word() {
 }
 
 #[actix_web::test]
+async fn who_proves_an_account_is_told_of_flattrs_that_are_not_divided_yet_and_of_posts_without_an_author() {
+    let site = site().await;
+    waiting(&site).await;
+    site.patron("mira", false, site.node.now()).await;
+    let (account, now) = (site.account(Platform::GitHub, "mira"), site.node.now());
+    let ben = site.patron("ben", false, now).await;
+    let open = site.post(account.account(), "mira", "78", "charts").await;
+    site.flattr(ben, &open, now).await;
+    let orphan = SeenPost {
+        object: ObjectRef::new(Platform::GitHub, "79").unwrap(),
+        owner: None,
+        title: "whose".into(),
+        url: "https://github.com/who/79".into(),
+        published_at: None,
+    };
+    let instance = site.node.instance.clone();
+    let orphan = site.node.write(move |tx| notice::post(tx, &instance, &orphan, now)).await.unwrap();
+    site.flattr(ben, &orphan, now).await;
+    let app = app!(site);
+    let mira = Browser::signed_in(&app, "mira").await;
+    mira.post(&app, "/me/claim", &[("platform", "github"), ("handle", "mira")]).await;
+    let page = mira.get(&app, "/me/claim").await;
+    page.shows("2 people wait with 2 flattrs.");
+    page.shows("Posts on GitHub whose authors are not known here yet have 1 flattr.");
+    let key = hidden(&sign_in(&mira, &app, "github").await, "key");
+    let page = mira.post(&app, "/me/claim/confirm", &[("key", &key)]).await;
+    page.shows("It is proved. 1 share that waited went to you: €10.00.");
+    page.shows("1 flattr not divided yet will be yours too when the month is divided, from ");
+    page.hides("Posts on GitHub whose authors");
+}
+
+#[actix_web::test]
+async fn who_proves_an_account_before_anything_was_divided_is_not_told_that_nothing_waited() {
+    let site = site().await;
+    let (account, now) = (site.account(Platform::GitHub, "mira"), site.node.now());
+    let ana = site.patron("ana", false, now).await;
+    site.patron("mira", false, now).await;
+    let open = site.post(account.account(), "mira", "78", "charts").await;
+    site.flattr(ana, &open, now).await;
+    let app = app!(site);
+    let mira = Browser::signed_in(&app, "mira").await;
+    let page = sign_in(&mira, &app, "github").await;
+    page.shows("1 person waits with 1 flattr.");
+    let page = mira.post(&app, "/me/claim/confirm", &[("key", &hidden(&page, "key"))]).await;
+    page.shows("No share was set aside yet; 1 flattr not divided yet will be yours");
+    page.hides("Nothing waited");
+}
+
+#[actix_web::test]
 async fn a_claim_counts_for_the_login_that_signed_in_and_for_the_account_that_the_platform_named() {
     let site = site().await;
     for name in ["mira", "ben"] {

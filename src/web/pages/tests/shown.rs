@@ -146,6 +146,28 @@ async fn one_address_answers_servers_and_browsers() {
 }
 
 #[actix_web::test]
+async fn a_post_of_who_never_asked_for_it_is_not_for_search_engines_and_one_that_is_gone_says_so() {
+    let site = Site::new().await;
+    let ana = site.patron("ana", false, site.node.now()).await;
+    let post = site.post("1", "mira", "77", "reef").await;
+    site.flattr(ana, &post, site.node.now()).await;
+    let app = app!(site);
+    let visitor = Browser::default();
+    let (path, noindex) = ("/bridge/github/objects/77", "<meta name=\"robots\" content=\"noindex\">");
+    visitor.get(&app, path).await.shows(noindex);
+    site.patron("mira", false, site.node.now()).await;
+    site.claimed("mira", "1").await;
+    let page = visitor.get(&app, path).await;
+    assert_eq!(page.status, StatusCode::OK);
+    page.hides(noindex);
+    let (id, now) = (post.id, site.node.now());
+    site.node.write(move |tx| crate::flows::withdraw::withdraw(tx, id, now)).await.unwrap();
+    let page = visitor.get(&app, path).await;
+    assert_eq!(page.status, StatusCode::GONE);
+    page.shows("This post is gone from its platform.");
+}
+
+#[actix_web::test]
 async fn errors_are_pages_for_people_and_json_for_programs() {
     let (site, _) = filled().await;
     let app = app!(site);

@@ -161,6 +161,12 @@ catalogue! {
         "La preuve est faite. {shares} en attente vous ont été versées : {amount}. Voyez vos revenus.";
     claim_done_nothing: "It is proved. Nothing waited; from now on flattrs for this account are yours.",
         "La preuve est faite. Rien n’attendait ; désormais les flattrs pour ce compte vous reviennent.";
+    claim_done_open(flattrs, date): "It is proved. No share was set aside yet; {flattrs} not divided yet will be yours when the month is divided, from {date}.",
+        "La preuve est faite. Aucune part n’était encore mise de côté. Encore à partager, et pour vous au partage du mois, dès le {date} : {flattrs}.";
+    claim_done_more(flattrs, date): "{flattrs} not divided yet will be yours too when the month is divided, from {date}.",
+        "Encore à partager, et pour vous aussi au partage du mois, dès le {date} : {flattrs}.";
+    claim_unattributed(flattrs, platform): "Posts on {platform} whose authors are not known here yet have {flattrs}. What is for yours comes to you once your posts have been read, after the proof.",
+        "Les publications sur {platform} dont les auteurs ne sont pas encore connus ici ont {flattrs}. Ce qui concerne les vôtres vous revient une fois vos publications lues, après la preuve.";
 
     revenue_title: "Revenue", "Revenus";
     revenue_not_creator: "You receive flattrs once you have claimed an account.", "Vous recevez des flattrs dès que vous avez revendiqué un compte.";

@@ -1,0 +1,2 @@
+DROP INDEX flattrs_owner;
+ALTER TABLE flattrs DROP COLUMN owner_id;
