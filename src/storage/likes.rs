@@ -141,6 +141,23 @@ pub fn flattrs_of_month(tx: &mut Tx, patron: PatronId, month: Month) -> Result<V
         .load(db))?)
 }
 
+/// All flattrs for an object in a month and after.
+pub fn flattrs_for(tx: &mut Tx, object: ObjectId, since: Month) -> Result<Vec<Flattr>> {
+    Ok(both!(tx, |db| flattrs::table
+        .filter(flattrs::object_id.eq(object.0))
+        .filter(flattrs::month.ge(since.to_string()))
+        .order(flattrs::id)
+        .load(db))?)
+}
+
+/// The object of a flattr has another name: it is for this one, of which there must be none in its month.
+pub fn move_to_object(tx: &mut Tx, id: FlattrId, object: ObjectId, standing: Standing) -> Result<()> {
+    both!(tx, |db| diesel::update(flattrs::table.find(id.0))
+        .set((flattrs::object_id.eq(object.0), flattrs::standing.eq(standing.as_str())))
+        .execute(db))?;
+    Ok(())
+}
+
 /// What may come to count, or counts, for the posts of an identity in a month and after: counting and suggested.
 pub fn wanted_since(tx: &mut Tx, owner: IdentityId, since: Month) -> Result<Vec<(FlattrId, Standing)>> {
     let standings = [Standing::Counting.as_str(), Standing::Suggested.as_str()];

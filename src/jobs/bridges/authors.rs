@@ -12,8 +12,8 @@ use crate::bridges::{self, Access, LiveApi, Who};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
-use crate::flows::flattr;
 use crate::flows::notice::{self, SeenPost};
+use crate::flows::{flattr, proxied, same_post};
 use crate::storage::identities::{self, Object};
 use crate::storage::{self, Tx, fediverse};
 
@@ -47,6 +47,12 @@ pub async fn look_for_authors(node: &Node, now: Timestamp) -> Result<usize, JobE
 }
 
 async fn look(node: &Node, live: &dyn LiveApi, post: Object, now: Timestamp) -> Result<(), JobError> {
+    if let Some(object) = proxied(&post.object) {
+        // Noted before the addresses of other instances were understood.
+        tracing::info!(post = %post.object, "{} is a proxy of {object}", post.object);
+        node.write(move |tx| same_post::join(tx, &post, &object, now)).await?;
+        return Ok(());
+    }
     let seen = match ask(node, live, &post).await? {
         Ok(seen) => seen,
         Err(error) => {
