@@ -23,6 +23,7 @@ mod imports;
 mod money;
 mod operation;
 mod own_accounts;
+mod peers;
 mod polling;
 mod sandbox_pages;
 mod settle;
