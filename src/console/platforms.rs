@@ -56,7 +56,7 @@ pub async fn bridge_connect(
             format!("the likes of {} count for {name} from now on", profile.id),
             json!({ "connection": connection.id, "account": profile.id.to_string(), "is_trusted": false }),
         ),
-        Standing::Pending(proof) => (
+        Standing::Pending(proof) | Standing::Elsewhere(proof) => (
             format!(
                 "not connected yet: put this address into the website or bio of {} and give the command again: {}",
                 profile.id,
@@ -79,8 +79,9 @@ pub async fn bridge_connect(
 pub async fn bridge_disconnect(node: &Node, name: &str, platform: &str) -> Result<Answer, Refused> {
     let patron = patron(node, name).await?;
     let platform: Platform = parse(platform)?;
+    let now = node.now();
     let count = node
-        .write(move |tx| prove_account::disconnect_platform(tx, patron.id, platform.slug()))
+        .write(move |tx| prove_account::disconnect_platform(tx, patron.id, platform.slug(), now))
         .await
         .map_err(refuse)?;
     if count == 0 {

@@ -170,6 +170,26 @@ pub fn announce(
     sign(document, key, now)
 }
 
+/// The instance takes back a document that it made known to a peer.
+pub fn undo(
+    id: &str,
+    actor: &str,
+    to: &str,
+    object: &Value,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<Value, ProofError> {
+    let document = json!({
+        "@context": context(),
+        "id": id,
+        "type": "Undo",
+        "actor": actor,
+        "to": to,
+        "object": object,
+    });
+    sign(document, key, now)
+}
+
 /// The instance offers a document to a peer.
 pub fn offer(
     id: &str,

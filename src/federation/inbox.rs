@@ -143,6 +143,15 @@ async fn try_process(federation: &Federation, row: InboxRow) -> Result<String, P
             sources::process_observation(federation, row.id, received_at, &document, &signer, is_proved).await
         }
         "Announce" => process_announce(federation, row.id, &document, &signer, is_proved).await,
+        "Undo" if sources::is_withdrawal(&document) => {
+            let id = row.id;
+            node.write(move |tx| {
+                let outcome = sources::note_withdrawn(tx, &document, &signer, is_proved)?;
+                end(tx, id, &outcome)?;
+                Ok(outcome)
+            })
+            .await
+        }
         "Follow" | "Like" | "Undo" => {
             let (received_at, host) = (Timestamp::from_micros(row.received_at), node.instance.clone());
             let now = node.now();

@@ -4,6 +4,8 @@
 //! activity with a fixed id and fixed bytes, and its deliveries, in one transaction that also ends the event. A crash
 //! between the two stages repeats the second with the same result.
 
+mod introduce;
+
 use aws_lc_rs::hmac;
 use serde_json::Value;
 
@@ -20,6 +22,8 @@ use crate::domain::time::{Month, Timestamp};
 use crate::flows::claim::claim_url;
 use crate::flows::like_source::{self, Counts};
 use crate::flows::prove_account::proof_url;
+use crate::storage::claims::ConnectionProof;
+use crate::storage::identities::Claim;
 use crate::storage::outbox::{self, Event, NewDelivery};
 use crate::storage::people::Actor;
 use crate::storage::settlement::Peer;
@@ -137,6 +141,8 @@ fn say(
         "commitment" => say_commitment(tx, node, &event.subject, now),
         "claim" => say_claim(tx, node, event, now),
         "like_source" => say_like_source(tx, node, event, now),
+        "like_source_end" => say_like_source_end(tx, node, event, now),
+        "introduce" => introduce::introduce(tx, node, event, now),
         "observation" => say_observation(tx, node, event, now),
         "like" | "undo_like" => say_like(tx, node, event, speaker, keys, now),
         "create" | "update" | "delete" => say_post(tx, node, event, speaker, keys, now),
@@ -199,6 +205,19 @@ fn say_commitment(tx: &mut Tx, node: &Node, month: &str, now: Timestamp) -> Resu
 fn say_claim(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<(), ExpandError> {
     let missing = || ExpandError::BadEvent(event.subject.clone());
     let claim = identities::claim(tx, number(&event.subject)?)?.ok_or_else(missing)?;
+    let peers = peers_to_tell(tx)?;
+    tell_claim(tx, node, event, &claim, &peers, now)
+}
+
+fn tell_claim(
+    tx: &mut Tx,
+    node: &Node,
+    event: &Event,
+    claim: &Claim,
+    peers: &[Peer],
+    now: Timestamp,
+) -> Result<(), ExpandError> {
+    let missing = || ExpandError::BadEvent(event.subject.clone());
     let identity = identities::identity(tx, claim.identity_id)?.ok_or_else(missing)?;
     let said = SaidClaim {
         home: &node.instance.uri(),
@@ -216,10 +235,10 @@ fn say_claim(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<
         verified_at: Timestamp::from_micros(claim.verified_at.unwrap_or(now.micros())),
     };
     let document = claims::write(&said);
-    for peer in peers_to_tell(tx)? {
+    for peer in peers {
         let id = format!("{}/announce/{}/{}", said.claim_url, peer.id, event.id);
         let activity = activities::announce(&id, said.home, &peer.uri, &document, &node.keys.document, now)?;
-        send(tx, node.actor.id, &activity, "settlement", "claims", &[peer.inbox], now)?;
+        send(tx, node.actor.id, &activity, "settlement", "claims", std::slice::from_ref(&peer.inbox), now)?;
     }
     Ok(())
 }
@@ -228,11 +247,38 @@ fn say_claim(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<
 fn say_like_source(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<(), ExpandError> {
     // The patron may have ended it since.
     let Some(proof) = storage::claims::proof_by_token(tx, &event.subject)? else { return Ok(()) };
+    let peers = peers_to_tell(tx)?;
+    tell_like_source(tx, node, event, &proof, &peers, now)
+}
+
+fn tell_like_source(
+    tx: &mut Tx,
+    node: &Node,
+    event: &Event,
+    proof: &ConnectionProof,
+    peers: &[Peer],
+    now: Timestamp,
+) -> Result<(), ExpandError> {
     let (home, backlink) = (node.instance.uri(), proof_url(&node.instance, &proof.token));
     let document = activities::like_source(&home, &proof.account, &backlink);
-    for peer in peers_to_tell(tx)? {
+    for peer in peers {
         let id = format!("{backlink}/announce/{}/{}", peer.id, event.id);
         let activity = activities::announce(&id, &home, &peer.uri, &document, &node.keys.document, now)?;
+        send(tx, node.actor.id, &activity, "social", &backlink, std::slice::from_ref(&peer.inbox), now)?;
+    }
+    Ok(())
+}
+
+/// An account is a patron's here no more. The subject is the token, a space, and the account: the row is gone.
+fn say_like_source_end(tx: &mut Tx, node: &Node, event: &Event, now: Timestamp) -> Result<(), ExpandError> {
+    let missing = || ExpandError::BadEvent(event.subject.clone());
+    let (token, account) = event.subject.split_once(' ').ok_or_else(missing)?;
+    let (home, backlink) = (node.instance.uri(), proof_url(&node.instance, token));
+    let document = activities::like_source(&home, account, &backlink);
+    for peer in peers_to_tell(tx)? {
+        let id = format!("{backlink}/end/{}/{}", peer.id, event.id);
+        let activity = activities::undo(&id, &home, &peer.uri, &document, &node.keys.document, now)?;
+        // After the announcement that it takes back.
         send(tx, node.actor.id, &activity, "social", &backlink, &[peer.inbox], now)?;
     }
     Ok(())

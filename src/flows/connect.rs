@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use crate::domain::flattr::{Source, Standing};
 use crate::domain::id::ObjectId;
+use crate::domain::identity::Platform;
 use crate::domain::time::{Month, Timestamp};
-use crate::flows::Instance;
 use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
+use crate::flows::like_source::{self, Counts};
 use crate::flows::notice::{self, SeenPost};
-use crate::flows::withdraw;
+use crate::flows::{Instance, proxied, withdraw};
 use crate::storage::connections::{self, Connection, ConnectionLike, ListedLike, Pass};
 use crate::storage::{self, Tx, flow_error, identities};
 
@@ -334,8 +335,11 @@ fn apply_distinct(
     let posts: Vec<&SeenPost> = listed.likes.iter().map(|(post, _)| post).collect();
     let objects = notice::posts(tx, instance, &posts, listed.seen_at)?;
     if listed.source == Source::Platform {
-        // What the platform lists is not gone, or not any more.
-        for object in identities::deleted_among(tx, &objects)? {
+        // What the platform lists is not gone, or not any more. Another's proxy of it says nothing.
+        let is_itself = |post: &SeenPost| proxied(post.object.object()).is_none();
+        let shown = listed.likes.iter().zip(&objects).filter(|((post, _), _)| is_itself(post));
+        let shown: Vec<ObjectId> = shown.map(|(_, object)| *object).collect();
+        for object in identities::deleted_among(tx, &shown)? {
             withdraw::restore(tx, object, listed.seen_at)?;
         }
     }
@@ -414,7 +418,7 @@ fn judge(
     if is_baseline { Judged::Baseline } else { Judged::Counts }
 }
 
-/// A like that is new becomes a flattr.
+/// A like that is new becomes a flattr, unless the account has another home beside this one.
 fn count(
     tx: &mut Tx,
     connection: &Connection,
@@ -423,6 +427,11 @@ fn count(
     listed: &Listed,
     changed: &mut Changed,
 ) -> Result<(), ConnectError> {
+    if connection.platform == Platform::Fediverse.slug()
+        && like_source::counts(tx, &connection.account)? == Counts::Nowhere
+    {
+        return Ok(());
+    }
     let like = PatronLike {
         patron: connection.patron_id,
         object,

@@ -3,21 +3,28 @@
 //! Owns that it counts once: at the one home whose patron has proved the account, by the list of favourites where the
 //! account is connected, and nowhere where two homes are shown. Source: FEDERATION.md, "Likes of other accounts".
 
-use crate::domain::flattr::Source;
+use std::time::Duration;
+
+use crate::domain::flattr::{Source, Standing};
 use crate::domain::id::{ObjectId, PatronId};
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
+use crate::flows::Instance;
 use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
+use crate::flows::prove_account::{self, proof_url};
 use crate::storage::grants::{self, Purpose};
 use crate::storage::{self, Tx, claims, like_sources, likes};
+
+/// How often the profile of an account that a peer names is read again.
+const READ_EVERY: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Where the likes of an account count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Counts {
     /// At nobody's home that we know of: such a like is shown, and costs nobody anything.
     Nowhere,
-    /// Here, when they arrive.
-    Here(PatronId),
+    /// Here, when they arrive; each waits for the patron's yes where the patron wants it so.
+    Here { patron: PatronId, asks_first: bool },
     /// Here, by the list of favourites, or not at all while the connection is paused.
     ByList,
     /// At a peer, to which they are forwarded.
@@ -27,14 +34,21 @@ pub enum Counts {
 /// Where the likes of an actor count.
 pub fn counts(tx: &mut Tx, actor: &str) -> Result<Counts, storage::Error> {
     let Ok(account) = ExternalId::new(Platform::Fediverse, actor) else { return Ok(Counts::Nowhere) };
+    let sources = like_sources::of_account(tx, actor)?;
+    let mut proved = sources.into_iter().filter(|source| source.state == "proved");
     if let Some(connection) = claims::connection_of(tx, &account)? {
+        if proved.next().is_some() {
+            // Shown beside the address of ours: see `judge`.
+            return Ok(Counts::Nowhere);
+        }
         let is_listed = grants::grant_of(tx, &account)?;
         let is_listed = is_listed.is_some_and(|grant| grant.state == "good" && grant.is_for(Purpose::Likes));
         let is_by_list = is_listed || !connection.is_active;
-        return Ok(if is_by_list { Counts::ByList } else { Counts::Here(connection.patron_id) });
+        return Ok(match is_by_list {
+            true => Counts::ByList,
+            false => Counts::Here { patron: connection.patron_id, asks_first: connection.asks_first },
+        });
     }
-    let sources = like_sources::of_account(tx, actor)?;
-    let mut proved = sources.into_iter().filter(|source| source.state == "proved");
     Ok(match (proved.next(), proved.next()) {
         (Some(source), None) => Counts::At { home_uri: source.home_uri },
         _ => Counts::Nowhere,
@@ -44,12 +58,48 @@ pub fn counts(tx: &mut Tx, actor: &str) -> Result<Counts, storage::Error> {
 /// Judges what peers say of an account by one reading of its profile.
 ///
 /// - `shows`: whether an address stands in the profile.
-pub fn judge(tx: &mut Tx, account: &str, shows: &dyn Fn(&str) -> bool) -> Result<(), storage::Error> {
-    for source in like_sources::of_account(tx, account)? {
-        let state = if shows(&source.backlink) { "proved" } else { "failed" };
-        like_sources::set_state(tx, &source, state)?;
+/// - effects: a connection of ours, whose own address is not there, ends when a peer's is: one account has one home.
+pub fn judge(
+    tx: &mut Tx,
+    instance: &Instance,
+    account: &ExternalId,
+    shows: &dyn Fn(&str) -> bool,
+    now: Timestamp,
+) -> Result<Judged, storage::Error> {
+    let mut homes = Vec::new();
+    for source in like_sources::of_account(tx, account.account())? {
+        let is_shown = shows(&source.backlink);
+        let state = if is_shown { "proved" } else { "failed" };
+        like_sources::set_state(tx, &source, state, now.plus(READ_EVERY))?;
+        homes.extend(is_shown.then_some(source.home_uri));
     }
-    Ok(())
+    let connection = claims::connection_of(tx, account)?.filter(|_| !homes.is_empty());
+    let Some(connection) = connection else { return Ok(Judged { homes, ours: Ours::AsBefore }) };
+    let own = claims::proofs_for(tx, account)?.into_iter().find(|proof| proof.patron_id == connection.patron_id);
+    if own.is_some_and(|own| shows(&proof_url(instance, &own.token))) {
+        return Ok(Judged { homes, ours: Ours::Contested });
+    }
+    prove_account::disconnect(tx, connection.patron_id, account, now)?;
+    Ok(Judged { homes, ours: Ours::Ended })
+}
+
+/// What one reading of a profile has said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The peers whose addresses it shows.
+    pub homes: Vec<String>,
+    pub ours: Ours,
+}
+
+/// What that means for a connection of the account here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ours {
+    /// There is none, or no peer is shown.
+    AsBefore,
+    /// Its address stands there too: its likes count nowhere until one address is gone.
+    Contested,
+    /// Its address does not stand there.
+    Ended,
 }
 
 /// The backlink that a peer may announce: a page of connections at its own address, and no other page.
@@ -65,6 +115,8 @@ pub fn is_backlink_of(home_uri: &str, backlink: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct GivenLike<'a> {
     pub patron: PatronId,
+    /// It waits for the patron's yes.
+    pub asks_first: bool,
     /// The account that gave it.
     pub actor: &'a str,
     pub uri: &'a str,
@@ -79,22 +131,35 @@ pub fn liked(tx: &mut Tx, like: &GivenLike) -> Result<&'static str, FlattrError>
     if likes::was_undone(tx, like.uri, like.actor)? {
         return Ok("a like of a patron that was taken back before it came");
     }
-    let recorded = flattr::record(
-        tx,
-        &PatronLike {
-            patron: like.patron,
-            object: like.object,
-            source: Source::Fediverse,
-            received_at: like.received_at,
-            liked_at: like.witnessed_at,
-            like_uri: Some(like.uri.to_owned()),
-        },
-    )?;
+    let given = PatronLike {
+        patron: like.patron,
+        object: like.object,
+        source: Source::Fediverse,
+        received_at: like.received_at,
+        liked_at: like.witnessed_at,
+        like_uri: Some(like.uri.to_owned()),
+    };
+    let recorded = if like.asks_first { flattr::suggest(tx, &given)? } else { flattr::record(tx, &given)? };
+    let given_at = like.witnessed_at.unwrap_or(like.received_at);
+    like_sources::save_given(tx, (like.uri, like.actor), like.patron, like.object, given_at)?;
     Ok(match recorded {
+        Recorded::New { standing: Standing::Suggested, .. } => "a like of a patron, who is asked first",
         Recorded::New { .. } => "a flattr of a patron, by an account of theirs",
         Recorded::Known { .. } => "a flattr of a patron that was known",
         Recorded::UndoneBefore => "a like of a patron that was taken back before it came",
     })
+}
+
+/// Takes back a like that is known under its id, wherever the account counts by now.
+///
+/// - returns: what that did; `None` when no such like of this account is known.
+pub fn undone(tx: &mut Tx, actor: &str, like_uri: &str, now: Timestamp) -> Result<Option<&'static str>, FlattrError> {
+    let Some(given) = like_sources::given(tx, like_uri, actor)? else { return Ok(None) };
+    likes::remember_undone(tx, like_uri, actor, now)?;
+    if like_sources::has_newer(tx, &given)? {
+        return Ok(Some("an Undo of an older like: the newer one stands"));
+    }
+    take_back(tx, given.patron_id, given.object_id, now).map(Some)
 }
 
 /// Takes such a like back: by its id, or by what was liked.
@@ -106,9 +171,18 @@ pub fn unliked(
     object: Option<ObjectId>,
     now: Timestamp,
 ) -> Result<&'static str, FlattrError> {
+    if let Some(outcome) = undone(tx, actor, like_uri, now)? {
+        return Ok(outcome);
+    }
     likes::remember_undone(tx, like_uri, actor, now)?;
     let known = likes::flattr_by_like_uri(tx, patron, like_uri)?.map(|flattr| flattr.object_id);
-    let Some(object) = known.or(object) else { return Ok("an Undo of something unknown: remembered") };
+    match known.or(object) {
+        Some(object) => take_back(tx, patron, object, now),
+        None => Ok("an Undo of something unknown: remembered"),
+    }
+}
+
+fn take_back(tx: &mut Tx, patron: PatronId, object: ObjectId, now: Timestamp) -> Result<&'static str, FlattrError> {
     Ok(match flattr::take_back(tx, patron, object, now)? {
         Some(_) => "a flattr of a patron was taken back",
         None => "a flattr that cannot be taken back any more",

@@ -5,7 +5,7 @@
 //! activities, the clock or randomness: time, seeds and tokens are handed in.
 //!
 //! A month in order: [`register`], [`fund`], [`prove_account`], [`connect`], [`notice`], [`feed`], [`flattr`],
-//! [`withdraw`], [`suggest`], [`claim`], [`consent`], [`close_month`], [`settle`] and [`hear`], [`receive_money`],
+//! [`withdraw`], [`same_post`], [`suggest`], [`claim`], [`consent`], [`close_month`], [`settle`] and [`hear`], [`receive_money`],
 //! [`pay_out`]; [`audit`] proves it. [`watch_bridge`] is about platforms, not money.
 
 pub mod audit;
@@ -26,11 +26,13 @@ pub mod payee;
 pub mod prove_account;
 pub mod receive_money;
 pub mod register;
+pub mod same_post;
 pub mod settle;
 pub mod suggest;
 pub mod watch_bridge;
 pub mod withdraw;
 
+use crate::domain::identity::{ObjectRef, Platform};
 use crate::domain::money::{Amount, Currency};
 
 /// What a flow may know of the instance that it runs on.
@@ -90,11 +92,23 @@ impl Instance {
     }
 
     /// The platform and object id behind a URI of ours, if it is one.
-    pub fn parse_object_uri(&self, uri: &str) -> Option<crate::domain::identity::ObjectRef> {
-        let path = uri.strip_prefix(&self.base_url)?.strip_prefix("/bridge/")?;
-        let (platform, object) = path.split_once("/objects/")?;
-        crate::domain::identity::ObjectRef::new(platform.parse().ok()?, &decode_segment(object)?).ok()
+    pub fn parse_object_uri(&self, uri: &str) -> Option<ObjectRef> {
+        object_in_path(uri.strip_prefix(&self.base_url)?)
     }
+}
+
+/// The post that a URI of any instance stands for, by its path alone: every instance has its proxies there, and the path is
+/// part of what was liked. What a peer says of it beside the path can name another.
+pub fn proxied(uri: &str) -> Option<ObjectRef> {
+    let (_, rest) = uri.split_once("://")?;
+    let object = object_in_path(&rest[rest.find('/')?..])?;
+    // A post of the fediverse has no proxy: it is named by its own URI.
+    Some(object).filter(|object| object.platform() != Platform::Fediverse)
+}
+
+fn object_in_path(path: &str) -> Option<ObjectRef> {
+    let (platform, object) = path.strip_prefix("/bridge/")?.split_once("/objects/")?;
+    ObjectRef::new(platform.parse().ok()?, &decode_segment(object)?).ok()
 }
 
 /// Ids of platforms carry `@`, `:` and more; in a path only unreserved characters stand for themselves (RFC 3986, 2.3).
@@ -141,6 +155,22 @@ mod tests {
         for text in ["a/b", "%", "%4", "%zz", "%ff", "a?b", "a#b"] {
             assert_eq!(decode_segment(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_proxy_is_known_by_its_path_on_any_instance() {
+        let check = |uri: &str, expected: Option<&str>| {
+            assert_eq!(proxied(uri).map(|object| object.to_string()).as_deref(), expected, "{uri}");
+        };
+        check("https://beta.example/bridge/github/objects/7", Some("github:7"));
+        check("http://localhost:8101/bridge/flickr/objects/a%2Fb", Some("flickr:a/b"));
+        check("https://beta.example/bridge/github/objects/7/more", None);
+        check("https://beta.example/bridge/myspace/objects/7", None);
+        check("https://beta.example/bridge/github/7", None);
+        check("https://beta.example/x/bridge/github/objects/7", None);
+        check("https://beta.example/bridge/fediverse/objects/https%3A%2F%2Fa.example%2F1", None);
+        check("https://beta.example", None);
+        check("/bridge/github/objects/7", None);
     }
 
     #[test]

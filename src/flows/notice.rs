@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::id::{ActorId, IdentityId, ObjectId};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::{Month, Timestamp};
-use crate::flows::{Instance, feed, flattr, register};
+use crate::flows::{Instance, feed, flattr, proxied, register};
 use crate::storage::identities::{Identity, Object, SeenIdentity, SeenObject};
 use crate::storage::people::ActorKind;
 use crate::storage::posts::{self, ProfileDetails};
@@ -161,7 +161,7 @@ fn author(tx: &mut Tx, instance: &Instance, seen: &SeenIdentity, now: Timestamp)
 /// has become known: see [`crate::flows::claim::resolve`].
 pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -> Result<Object, storage::Error> {
     if seen.object.platform() == Platform::Fediverse
-        && let Some(known) = known_native(tx, instance, seen)?
+        && let Some(known) = known_native(tx, seen, now)?
     {
         return Ok(known);
     }
@@ -172,13 +172,23 @@ pub fn post(tx: &mut Tx, instance: &Instance, seen: &SeenPost, now: Timestamp) -
     Ok(object)
 }
 
+/// A post that a stranger names: noted without an author when it is new, since a stranger's word never names a payee.
+///
+/// - `url`: where it was named.
+pub fn named(tx: &mut Tx, object: &ObjectRef, url: &str, now: Timestamp) -> Result<Object, storage::Error> {
+    if let Some(known) = identities::object_by_ref(tx, object)? {
+        return Ok(known);
+    }
+    let (title, url) = (object.to_string(), url.to_owned());
+    let seen = SeenObject { object: object.clone(), owner: None, title, url, published_at: None };
+    Ok(identities::save_object(tx, &seen, now)?.0)
+}
+
 /// A native post that is known better than a listing of likes can say.
-fn known_native(tx: &mut Tx, instance: &Instance, seen: &SeenPost) -> Result<Option<Object>, storage::Error> {
-    // A like of our own proxy is a like of what it stands for.
-    if let Some(own) = instance.parse_object_uri(seen.object.object())
-        && let Some(known) = identities::object_by_ref(tx, &own)?
-    {
-        return Ok(Some(known));
+fn known_native(tx: &mut Tx, seen: &SeenPost, now: Timestamp) -> Result<Option<Object>, storage::Error> {
+    // A like of a proxy, ours or another instance's, is a like of what it stands for.
+    if let Some(object) = proxied(seen.object.object()) {
+        return named(tx, &object, &seen.url, now).map(Some);
     }
     if seen.owner.is_some() {
         return Ok(None);

@@ -95,6 +95,9 @@ pub fn add_peer(
     // The peer may have offered its terms before our operator said yes.
     if outgoing.terms == "offered" {
         accept_terms(tx, close, &outgoing)?;
+    } else if outgoing.is_open() && trusted.is_none() {
+        // Added once more: everything is said once more.
+        introduce(tx, peer.id, close.now)?;
     }
     Ok(peer)
 }
@@ -113,7 +116,18 @@ pub fn accept_terms(tx: &mut Tx, close: &Close, channel: &ChannelRow) -> Result<
     };
     let body = Body::Accept { object: terms.uri.clone(), object_digest: terms.digest.clone() };
     say(tx, close, channel, body)?;
-    settlement::set_terms(tx, channel.id, "open")?;
+    if channel.terms != "open" {
+        settlement::set_terms(tx, channel.id, "open")?;
+        introduce(tx, channel.peer_id, close.now)?;
+    }
+    Ok(())
+}
+
+/// Makes known to a peer what was said to the others before it was one: claims, and accounts of patrons.
+fn introduce(tx: &mut Tx, peer: i64, now: Timestamp) -> Result<(), storage::Error> {
+    for what in ["claims", "sources"] {
+        outbox::push_event(tx, "introduce", &format!("{peer} {what} 0"), now)?;
+    }
     Ok(())
 }
 

@@ -8,7 +8,8 @@
 //! entities/{Account,Status}, api/{guidelines,rate-limits,oauth-scopes}, spec/{activitypub,webfinger}).
 //!
 //! What a test may set by [`World::kept`]: `server:<user id>`, the address of another server on which an account and its
-//! posts are; `payment:<user id>`, a payment link (FEP-0ea0); `version`, `4.1` for a server that tells no URIs of accounts.
+//! posts are; `payment:<user id>`, a payment link (FEP-0ea0); `version`, `4.1` for a server that tells no URIs of accounts;
+//! `uri:<post id>`, the URI of a post that other software made.
 
 pub mod payload;
 

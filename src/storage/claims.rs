@@ -79,6 +79,17 @@ pub fn troubled(tx: &mut Tx) -> Result<Vec<(Claim, Identity)>> {
         .load(db))?)
 }
 
+/// Claims of ours that stand, in their order, from the one after `after` on.
+pub fn standing_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Claim>> {
+    Ok(both!(tx, |db| claims::table
+        .filter(claims::creator_id.is_not_null())
+        .filter(claims::state.eq_any(["verified", "disputed"]))
+        .filter(claims::id.gt(after))
+        .order(claims::id)
+        .limit(limit)
+        .load(db))?)
+}
+
 /// What peers announced for an identity.
 pub fn announced(tx: &mut Tx, identity: &ExternalId) -> Result<Vec<ClaimCheck>> {
     Ok(both!(tx, |db| claim_checks::table
@@ -241,6 +252,17 @@ pub fn proofs_for(tx: &mut Tx, account: &ExternalId) -> Result<Vec<ConnectionPro
         .filter(connection_proofs::platform.eq(account.platform().slug()))
         .filter(connection_proofs::account.eq(account.account()))
         .order(connection_proofs::id)
+        .load(db))?)
+}
+
+/// Accounts of one platform that patrons have proved, in their order, from the one after `after` on.
+pub fn proved_after(tx: &mut Tx, platform: Platform, after: i64, limit: i64) -> Result<Vec<ConnectionProof>> {
+    Ok(both!(tx, |db| connection_proofs::table
+        .filter(connection_proofs::platform.eq(platform.slug()))
+        .filter(connection_proofs::state.eq("proved"))
+        .filter(connection_proofs::id.gt(after))
+        .order(connection_proofs::id)
+        .limit(limit)
         .load(db))?)
 }
 

@@ -424,6 +424,22 @@ pub fn set_gone(tx: &mut Tx, like: i64) -> Result<()> {
     Ok(())
 }
 
+/// What was listed under one name of a post was listed under the other; where both were, the other stays.
+pub fn move_likes(tx: &mut Tx, from: ObjectId, to: ObjectId) -> Result<()> {
+    let listed: Vec<ConnectionLike> =
+        both!(tx, |db| connection_likes::table.filter(connection_likes::object_id.eq(from.0)).load(db))?;
+    for like in listed {
+        if like_of(tx, like.connection_id, to)?.is_some() {
+            both!(tx, |db| diesel::delete(connection_likes::table.find(like.id)).execute(db))?;
+        } else {
+            both!(tx, |db| diesel::update(connection_likes::table.find(like.id))
+                .set(connection_likes::object_id.eq(to.0))
+                .execute(db))?;
+        }
+    }
+    Ok(())
+}
+
 /// A peer's claim, to be checked against the platform's own profile.
 #[derive(Debug, Clone)]
 pub struct NewClaimCheck {
@@ -471,7 +487,12 @@ pub fn queue_claim_check(tx: &mut Tx, check: &NewClaimCheck, now: Timestamp) -> 
         ))
         .on_conflict((claim_checks::identity, claim_checks::home_uri, claim_checks::token))
         .do_update()
-        .set((claim_checks::state.eq("waiting"), claim_checks::next_at.eq(now.micros()), said))
+        .set((
+            claim_checks::state.eq("waiting"),
+            claim_checks::attempts.eq(0),
+            claim_checks::next_at.eq(now.micros()),
+            said,
+        ))
         .execute(db))?;
     Ok(())
 }

@@ -1,13 +1,14 @@
-//! Accounts of the fediverse whose likes count at a peer, and how their likes were sent.
+//! Accounts of the fediverse whose likes count at a peer, how their likes were sent, and what accounts of patrons gave here.
 //!
 //! Owns no decision: whose source an account is decides [`crate::flows::like_source`].
 
-use diesel::dsl::exists;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::select;
 
-use super::schema::{inbox_envelopes, like_sources};
+use super::schema::{given_likes, inbox_envelopes, like_sources, undone_likes};
 use super::{Result, Tx, storable};
+use crate::domain::id::{ObjectId, PatronId};
 use crate::domain::time::Timestamp;
 
 /// An account as a peer announced it.
@@ -17,7 +18,7 @@ pub struct LikeSource {
     pub home_uri: String,
     /// Stands in the profile of the account when the peer is right.
     pub backlink: String,
-    /// `waiting`, `proved` or `failed`.
+    /// `waiting`, `proved`, or `failed`: named by the peer, and not shown by the profile.
     pub state: String,
     pub attempts: i64,
     pub next_at: i64,
@@ -41,10 +42,17 @@ pub fn announce(tx: &mut Tx, account: &str, home_uri: &str, backlink: &str, now:
     Ok(())
 }
 
-/// Those that wait to be checked.
+/// A peer says that an account is nobody's there any more. Says whether it had named it.
+pub fn withdraw(tx: &mut Tx, account: &str, home_uri: &str, backlink: &str) -> Result<bool> {
+    let count = both!(tx, |db| diesel::delete(like_sources::table.find((account, home_uri)))
+        .filter(like_sources::backlink.eq(backlink))
+        .execute(db))?;
+    Ok(count > 0)
+}
+
+/// Those whose profiles are to be read, again or for the first time.
 pub fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<LikeSource>> {
     Ok(both!(tx, |db| like_sources::table
-        .filter(like_sources::state.eq("waiting"))
         .filter(like_sources::next_at.le(now.micros()))
         .order((like_sources::next_at, like_sources::account))
         .limit(limit)
@@ -52,11 +60,7 @@ pub fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<LikeSource>> {
 }
 
 pub fn count_due(tx: &mut Tx, now: Timestamp) -> Result<i64> {
-    Ok(both!(tx, |db| like_sources::table
-        .filter(like_sources::state.eq("waiting"))
-        .filter(like_sources::next_at.le(now.micros()))
-        .count()
-        .get_result(db))?)
+    Ok(both!(tx, |db| like_sources::table.filter(like_sources::next_at.le(now.micros())).count().get_result(db))?)
 }
 
 /// What the peers say of one account.
@@ -75,19 +79,26 @@ pub fn is_announced(tx: &mut Tx, account: &str) -> Result<bool> {
     .get_result(db))?)
 }
 
-pub fn set_state(tx: &mut Tx, source: &LikeSource, state: &str) -> Result<()> {
+/// Notes what the profile said.
+///
+/// - `next_at`: when it is read again.
+pub fn set_state(tx: &mut Tx, source: &LikeSource, state: &str, next_at: Timestamp) -> Result<()> {
     let none: Option<String> = None;
     both!(tx, |db| diesel::update(like_sources::table.find((&source.account, &source.home_uri)))
-        .set((like_sources::state.eq(state), like_sources::last_error.eq(none)))
+        .set((
+            like_sources::state.eq(state),
+            like_sources::attempts.eq(0),
+            like_sources::next_at.eq(next_at.micros()),
+            like_sources::last_error.eq(none),
+        ))
         .execute(db))?;
     Ok(())
 }
 
-/// The profile could not be read: it is asked for again, or given up.
-pub fn postpone(tx: &mut Tx, source: &LikeSource, state: &str, reason: &str, next_at: Timestamp) -> Result<()> {
+/// The profile could not be read, which says nothing: it is asked for again.
+pub fn postpone(tx: &mut Tx, source: &LikeSource, reason: &str, next_at: Timestamp) -> Result<()> {
     both!(tx, |db| diesel::update(like_sources::table.find((&source.account, &source.home_uri)))
         .set((
-            like_sources::state.eq(state),
             like_sources::attempts.eq(like_sources::attempts + 1),
             like_sources::next_at.eq(next_at.micros()),
             like_sources::last_error.eq(storable(reason)),
@@ -107,4 +118,60 @@ pub fn save_envelope(tx: &mut Tx, inbox: i64, envelope: &str) -> Result<()> {
 
 pub fn envelope(tx: &mut Tx, inbox: i64) -> Result<Option<String>> {
     Ok(both!(tx, |db| inbox_envelopes::table.find(inbox).select(inbox_envelopes::envelope).first(db).optional())?)
+}
+
+/// A like that an account of a patron gave by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Given {
+    pub like_uri: String,
+    pub actor_uri: String,
+    #[diesel(deserialize_as = i64)]
+    pub patron_id: PatronId,
+    #[diesel(deserialize_as = i64)]
+    pub object_id: ObjectId,
+    /// When it was seen first, here or by a peer.
+    pub given_at: i64,
+}
+
+/// Keeps such a like, once.
+pub fn save_given(
+    tx: &mut Tx,
+    (like_uri, actor_uri): (&str, &str),
+    patron: PatronId,
+    object: ObjectId,
+    at: Timestamp,
+) -> Result<()> {
+    both!(tx, |db| diesel::insert_into(given_likes::table)
+        .values((
+            given_likes::like_uri.eq(like_uri),
+            given_likes::actor_uri.eq(actor_uri),
+            given_likes::patron_id.eq(patron.0),
+            given_likes::object_id.eq(object.0),
+            given_likes::given_at.eq(at.micros()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(db))?;
+    Ok(())
+}
+
+/// The like of an account under an id.
+pub fn given(tx: &mut Tx, like_uri: &str, actor_uri: &str) -> Result<Option<Given>> {
+    Ok(both!(tx, |db| given_likes::table.find((like_uri, actor_uri)).first(db).optional())?)
+}
+
+/// Whether the same account has liked the same post for the same patron after this like, and has not undone that.
+pub fn has_newer(tx: &mut Tx, like: &Given) -> Result<bool> {
+    Ok(both!(tx, |db| select(exists(
+        given_likes::table
+            .filter(given_likes::object_id.eq(like.object_id.0))
+            .filter(given_likes::patron_id.eq(like.patron_id.0))
+            .filter(given_likes::actor_uri.eq(&like.actor_uri))
+            .filter(given_likes::given_at.gt(like.given_at))
+            .filter(not(exists(
+                undone_likes::table
+                    .filter(undone_likes::like_uri.eq(given_likes::like_uri))
+                    .filter(undone_likes::actor_uri.eq(given_likes::actor_uri)),
+            ))),
+    ))
+    .get_result(db))?)
 }

@@ -159,6 +159,33 @@ pub fn flattrs_of_month(tx: &mut Tx, patron: PatronId, month: Month) -> Result<V
         .load(db))?)
 }
 
+/// All flattrs for an object in a month and after.
+pub fn flattrs_for(tx: &mut Tx, object: ObjectId, since: Month) -> Result<Vec<Flattr>> {
+    Ok(both!(tx, |db| flattrs::table
+        .filter(flattrs::object_id.eq(object.0))
+        .filter(flattrs::month.ge(since.to_string()))
+        .order(flattrs::id)
+        .load(db))?)
+}
+
+/// The object of a flattr has another name: it is for this one and its owner. There must be none for it in its month.
+pub fn move_to_object(
+    tx: &mut Tx,
+    id: FlattrId,
+    (object, owner): (ObjectId, Option<IdentityId>),
+    standing: Standing,
+) -> Result<()> {
+    let values = (
+        flattrs::object_id.eq(object.0),
+        flattrs::owner_id.eq(owner.map(i64::from)),
+        flattrs::standing.eq(standing.as_str()),
+    );
+    both!(tx, |db| diesel::update(flattrs::table.find(id.0))
+        .set(values)
+        .execute(db))?;
+    Ok(())
+}
+
 /// What may come to count, or counts, for an identity in a month and after: counting and suggested.
 pub fn wanted_since(tx: &mut Tx, owner: IdentityId, since: Month) -> Result<Vec<(FlattrId, Standing)>> {
     let standings = [Standing::Counting.as_str(), Standing::Suggested.as_str()];

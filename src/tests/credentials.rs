@@ -68,7 +68,7 @@ impl Stage {
                 let budget = Amount::from_units(10_000_000, Currency::EUR);
                 let registration = Registration { name: "nils".into(), budget, is_public: true, is_operator: false };
                 let patron = register::register(tx, &instance, &registration, now)?;
-                prove_account::signed_in(tx, patron, &id, "nils", "proof", now).unwrap();
+                prove_account::signed_in(tx, &instance, (patron, &id, "nils"), "proof", &|_| false, now).unwrap();
                 Ok::<_, register::RegisterError>(patron)
             })
             .await

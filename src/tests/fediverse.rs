@@ -11,6 +11,7 @@ use crate::bridges::Who;
 use crate::bridges::fediverse::url::bind;
 use crate::bridges::{Credential, Grant};
 use crate::config::Config;
+use crate::domain::flattr::{Source, Standing};
 use crate::domain::id::{LoginId, PatronId};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::ledger::Account;
@@ -22,6 +23,7 @@ use crate::flows::claim;
 use crate::flows::close_month::{self, Close, Progress};
 use crate::flows::connect::Changed;
 use crate::flows::fund::{self, Movement};
+use crate::flows::flattr::{self, PatronLike};
 use crate::flows::notice::{self, SeenPost};
 use crate::flows::prove_account;
 use crate::flows::register::{self, Registration};
@@ -33,11 +35,13 @@ use crate::sandbox::model::Token;
 use crate::sandbox::{self, Sandbox};
 use crate::storage::connections::{self, Connection};
 use crate::storage::grants::Purpose;
-use crate::storage::identities::{self, Object, SeenIdentity};
+use crate::storage::identities::{self, Object, SeenIdentity, SeenObject};
 use crate::storage::likes::{self, Flattr};
 use crate::storage::{self, Error, fediverse, ledger, outbox, people};
 
 const FEDIVERSE: Platform = Platform::Fediverse;
+/// Another instance, which nobody has told us of.
+const BETA: &str = "https://beta.example";
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// An instance of which ana is a patron. Her account `nils` is at `home`; `mira` posts at `there`.
@@ -68,7 +72,9 @@ impl Stage {
         let mira = home.world().user(FEDIVERSE, "mira").unwrap().id.clone();
         home.world().kept.insert((FEDIVERSE, format!("server:{mira}")), json!(there.base_url(FEDIVERSE)));
         let (domain, data) = (format!("localhost:{port}"), directory.path().display().to_string());
+        let github = home.base_url(Platform::GitHub);
         let overrides = [
+            ("bridge.github.base_url", github.as_str()),
             ("server.domain", domain.as_str()),
             ("server.data_dir", &data),
             ("database.pool_size", "2"),
@@ -106,10 +112,11 @@ impl Stage {
         let credential = Credential::Bearer(bind(&server, "t-nils"));
         let grant = Grant { credential, refresh: None, expires_in: None, scopes: Vec::new() };
         credentials::keep(&self.node, &account, &grant, Purpose::Likes).await.unwrap();
-        let (patron, now) = (self.patron, self.now());
-        let connected =
-            self.node.write(move |tx| prove_account::signed_in(tx, patron, &account, "nils", "token", now)).await;
-        connected.unwrap();
+        let (instance, patron, now) = (self.node.instance.clone(), self.patron, self.now());
+        let connected = self.node.write(move |tx| {
+            prove_account::signed_in(tx, &instance, (patron, &account, "nils"), "token", &|_| false, now)
+        });
+        assert!(matches!(connected.await, Ok(prove_account::Standing::Connected(_))));
     }
 
     fn account(&self, server: &Sandbox, name: &str) -> ExternalId {
@@ -126,9 +133,19 @@ impl Stage {
         world.like(FEDIVERSE, "nils", &id, world.now).unwrap();
     }
 
+    /// nils likes another instance's proxy of a post, as his server shows it.
+    fn like_proxy(&self, uri: &str) {
+        let world = &mut *self.home.world();
+        let id = world.add_post(FEDIVERSE, "mira", uri).unwrap().id.clone();
+        world.kept.insert((FEDIVERSE, format!("server:{}", world.user(FEDIVERSE, "mira").unwrap().id)), json!(BETA));
+        world.kept.insert((FEDIVERSE, format!("uri:{id}")), json!(uri));
+        world.like(FEDIVERSE, "nils", &id, world.now).unwrap();
+    }
+
     async fn connection(&self) -> Connection {
         let patron = self.patron;
-        self.node.db.read(move |tx| connections::connections_of(tx, patron)).await.unwrap().remove(0)
+        let all = self.node.db.read(move |tx| connections::connections_of(tx, patron)).await.unwrap();
+        all.into_iter().find(|row| row.platform == FEDIVERSE.slug()).expect("connected")
     }
 
     async fn read(&self) -> Changed {
@@ -391,6 +408,128 @@ async fn a_revoked_grant_stops_the_reading_and_says_what_to_do() {
     assert_eq!(stage.read().await, Changed::default());
     let problem = stage.connection().await.last_error.unwrap();
     assert!(problem.contains("sign in again"), "{problem}");
+}
+
+/// Acceptance test 9 of the design: a favourite on the platform and one of its proxy elsewhere are one flattr.
+#[tokio::test]
+async fn a_star_and_a_favourite_of_another_instances_proxy_are_one_flattr() {
+    let stage = Stage::new(22_993).await;
+    let (patron, account) = (stage.patron, {
+        let world = &mut *stage.home.world();
+        world.add_user(Platform::GitHub, "mira");
+        world.add_user(Platform::GitHub, "nils").id.clone()
+    });
+    let (account, now) = (ExternalId::new(Platform::GitHub, &account).unwrap(), stage.now());
+    stage.node.write(move |tx| connections::connect(tx, patron, &account, "nils", now)).await.unwrap().unwrap();
+    let stars = {
+        let all = stage.node.db.read(move |tx| connections::connections_of(tx, patron)).await.unwrap();
+        all.into_iter().find(|row| row.platform == "github").unwrap()
+    };
+    let starred = |name: &str| {
+        stage.later(HOUR);
+        let world = &mut *stage.home.world();
+        let id = world.add_post(Platform::GitHub, "mira", name).unwrap().id.clone();
+        world.like(Platform::GitHub, "nils", &id, world.now).unwrap();
+        id
+    };
+    assert_eq!(stage.read().await, Changed::default(), "the baseline");
+    // First the star, then the proxy; and the other way round.
+    let first = starred("maps");
+    assert_eq!(read_likes(&stage.node, &stars, stage.now()).await.unwrap().changed.flattrs, 1);
+    stage.like_proxy(&format!("{BETA}/bridge/github/objects/{first}"));
+    stage.read().await;
+    assert_eq!(stage.flattrs().await.len(), 1);
+    let second = starred("tides");
+    stage.like_proxy(&format!("{BETA}/bridge/github/objects/{second}"));
+    assert_eq!(stage.read().await.flattrs, 1);
+    let (flattr, post) = stage.flattrs().await.remove(0);
+    assert_eq!((post.platform.as_str(), post.object.as_str(), post.owner_id), ("github", second.as_str(), None));
+    assert_eq!(flattr.standing().unwrap(), Standing::Counting);
+    stage.later(HOUR);
+    read_likes(&stage.node, &stars, stage.now()).await.unwrap();
+    let flattrs = stage.flattrs().await;
+    assert_eq!(flattrs.len(), 2);
+    assert!(flattrs.iter().all(|(_, post)| post.platform == "github" && post.owner_id.is_some()), "{flattrs:?}");
+    assert_eq!(stage.look().await, 0, "nobody else is asked whose they are");
+}
+
+#[tokio::test]
+async fn what_was_noted_under_the_address_of_a_proxy_moves_to_its_post() {
+    let stage = Stage::new(22_994).await;
+    let patron = stage.patron;
+    assert_eq!(stage.read().await, Changed::default());
+    let now = stage.now();
+    let noted = |number: u32| SeenObject {
+        object: ObjectRef::new(FEDIVERSE, &format!("{BETA}/bridge/github/objects/{number}")).unwrap(),
+        owner: None,
+        title: "?".into(),
+        url: String::new(),
+        published_at: None,
+    };
+    let like = move |object| PatronLike {
+        patron,
+        object,
+        source: Source::Platform,
+        received_at: now,
+        liked_at: None,
+        like_uri: None,
+    };
+    let connection = stage.connection().await.id;
+    stage
+        .node
+        .write(move |tx| {
+            // As it was stored before: 7 is a flattr under its own name too, 9 was struck out there.
+            for number in [7, 8, 9] {
+                let object = identities::save_object(tx, &noted(number), now)?.0.id;
+                flattr::record(tx, &like(object))?;
+                let listed = connections::ListedLike {
+                    connection_id: connection,
+                    object_id: object.0,
+                    liked_at: None,
+                    is_baseline: false,
+                    is_gone: false,
+                    seen_in_pass: 1,
+                };
+                connections::save_likes(tx, &[listed])?;
+            }
+            for number in ["7", "9"] {
+                let object = ObjectRef::new(Platform::GitHub, number).unwrap();
+                let post = notice::named(tx, &object, "", now)?;
+                flattr::record(tx, &like(post.id))?;
+                if number == "9" {
+                    flattr::strike_out(tx, patron, post.id, now)?;
+                }
+            }
+            Ok::<_, flattr::FlattrError>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(stage.look().await, 3);
+    let mut stand: Vec<(String, String, Standing)> = stage
+        .flattrs()
+        .await
+        .into_iter()
+        .map(|(flattr, post)| (post.platform, post.object, flattr.standing().unwrap()))
+        .filter(|(platform, _, standing)| platform == "github" || *standing == Standing::Counting)
+        .collect();
+    stand.sort_by(|one, other| one.1.cmp(&other.1));
+    let expected = [("7", Standing::Counting), ("8", Standing::Counting), ("9", Standing::Struck)];
+    assert_eq!(stand, expected.map(|(object, standing)| ("github".to_owned(), object.to_owned(), standing)));
+    assert_eq!(stage.look().await, 0);
+    // The list goes on where it was: it shows 8 alone, so the others are not liked any more, and nothing is new.
+    stage.like_proxy(&format!("{BETA}/bridge/github/objects/8"));
+    stage.later(24 * HOUR);
+    assert_eq!(stage.read().await, Changed { flattrs: 0, taken_back: 2, baseline: 0 });
+    let mut stand: Vec<(String, Standing)> = stage
+        .flattrs()
+        .await
+        .into_iter()
+        .filter(|(_, post)| post.platform == "github")
+        .map(|(flattr, post)| (post.object, flattr.standing().unwrap()))
+        .collect();
+    stand.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [("7", Standing::TakenBack), ("8", Standing::Counting), ("9", Standing::Struck)];
+    assert_eq!(stand, expected.map(|(object, standing)| (object.to_owned(), standing)));
 }
 
 fn seen(owner: Option<&str>, title: &str) -> SeenPost {

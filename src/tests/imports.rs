@@ -433,8 +433,8 @@ async fn a_patron_has_one_import_at_a_time_and_disconnecting_ends_it() {
     let busy = stage.upload(TWITTER, "t.zip", &archive([1, 2])).await.unwrap_err().to_string();
     assert!(busy.contains("another import is under way"), "{busy}");
     assert_eq!(stage.kept().len(), 1);
-    let patron = stage.patron;
-    stage.node.write(move |tx| prove_account::disconnect_platform(tx, patron, "twitter")).await.unwrap();
+    let (patron, now) = (stage.patron, stage.node.now());
+    stage.node.write(move |tx| prove_account::disconnect_platform(tx, patron, "twitter", now)).await.unwrap();
     assert!(step(&stage.node).await.unwrap());
     let failed = stage.row(row.id).await;
     assert!(failed.error.unwrap().contains("not connected any more"));

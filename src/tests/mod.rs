@@ -25,6 +25,7 @@ mod money;
 mod operation;
 mod own_accounts;
 mod owners;
+mod peers;
 mod polling;
 mod sandbox_pages;
 mod settle;

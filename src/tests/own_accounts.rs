@@ -95,8 +95,8 @@ fn disconnecting_forgets_what_was_read_and_keeps_what_was_flattred() {
         node.flow(move |tx, _| connections::save_likes(tx, &likes));
         node.like(&alice, new);
         let id = alice.id;
-        let end = move |tx: &mut crate::storage::Tx, _: &crate::flows::close_month::Close| {
-            prove_account::disconnect_platform(tx, id, "github")
+        let end = move |tx: &mut crate::storage::Tx, close: &crate::flows::close_month::Close| {
+            prove_account::disconnect_platform(tx, id, "github", close.now)
         };
         assert_eq!((node.flow(end), node.flow(end)), (1, 0));
         assert_eq!(read_for(&node), Vec::<i64>::new());

@@ -1,5 +1,6 @@
 //! The gate before a real socket: what is refused, what that costs us in fetches, and that nothing of it is stored.
 
+mod homes;
 mod observed;
 
 use std::io::{Read, Write};

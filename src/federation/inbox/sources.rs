@@ -13,17 +13,15 @@ use serde_json::{Value, json};
 
 use super::{Activity, ProcessError, end, object_id};
 use crate::domain::id::ObjectId;
-use crate::domain::identity::{ObjectRef, Platform};
 use crate::domain::settlement::host_of;
 use crate::domain::time::Timestamp;
 use crate::federation::gate::{GateError, read_activity, verify_signer};
 use crate::federation::library::Federation;
 use crate::federation::node::Node;
 use crate::federation::signature::{self, Request, Rules, Window};
-use crate::flows::Instance;
 use crate::flows::flattr::FlattrError;
 use crate::flows::like_source::{self, Counts, GivenLike};
-use crate::storage::identities::SeenObject;
+use crate::flows::{Instance, notice, proxied};
 use crate::storage::people::Actor;
 use crate::storage::{Tx, identities, like_sources, outbox, settlement};
 
@@ -133,15 +131,40 @@ pub(super) async fn note_announced(
     Ok("a source of likes was announced: its backlink will be checked".to_owned())
 }
 
+/// Whether an Undo takes back that an account is a source of likes.
+pub(super) fn is_withdrawal(document: &Value) -> bool {
+    document.pointer("/object/type").and_then(Value::as_str) == Some("flattr:LikeSource")
+}
+
+/// Forgets an account that a peer named as a source of likes. What it likes from now on is a stranger's like here.
+pub(super) fn note_withdrawn(
+    tx: &mut Tx,
+    document: &Value,
+    signer: &Actor,
+    is_proved: bool,
+) -> Result<String, ProcessError> {
+    let text = |name: &str| document["object"].get(name).and_then(Value::as_str).unwrap_or_default();
+    if !is_proved || text("attributedTo") != signer.uri {
+        return Err(ProcessError::Refused("a source of likes in the name of another instance".to_owned()));
+    }
+    let is_known = like_sources::withdraw(tx, text("account"), &signer.uri, text("backlink"))?;
+    Ok(match is_known {
+        true => "a source of likes was withdrawn",
+        false => "a source of likes was withdrawn that was not known",
+    }
+    .to_owned())
+}
+
 impl Activity {
     /// What becomes of a like by an account that is a patron's; `None` for everybody else's.
     pub(super) fn by_source(&self, tx: &mut Tx, id: &str, object: ObjectId) -> Result<Option<String>, ProcessError> {
         Ok(Some(match like_source::counts(tx, &self.signer.uri)? {
             Counts::Nowhere => return Ok(None),
             Counts::ByList => "a like of a patron's account: its list of favourites decides".to_owned(),
-            Counts::Here(patron) => {
+            Counts::Here { patron, asks_first } => {
                 let like = GivenLike {
                     patron,
+                    asks_first,
                     actor: &self.signer.uri,
                     uri: id,
                     object,
@@ -161,10 +184,13 @@ impl Activity {
         like_uri: &str,
         like: &Value,
     ) -> Result<Option<String>, ProcessError> {
+        if let Some(outcome) = like_source::undone(tx, &self.signer.uri, like_uri, self.now)? {
+            return Ok(Some(outcome.to_owned()));
+        }
         Ok(Some(match like_source::counts(tx, &self.signer.uri)? {
             Counts::Nowhere => return Ok(None),
             Counts::ByList => "an Undo of a patron's account: its list of favourites decides".to_owned(),
-            Counts::Here(patron) => {
+            Counts::Here { patron, .. } => {
                 let object = match object_id(like).ok().and_then(|uri| instance.parse_object_uri(uri)) {
                     Some(object) => identities::object_by_ref(tx, &object)?.map(|object| object.id),
                     None => None,
@@ -235,8 +261,15 @@ pub(super) async fn process_observation(
     if liked.as_deref().is_some_and(|uri| host_of(uri) != witness.host) {
         return Err(refused("what was liked is not at the witness"));
     }
-    let named = text("flattr:platform").parse().ok().filter(|platform| *platform != Platform::Fediverse);
-    let named = named.and_then(|platform| ObjectRef::new(platform, text("flattr:objectId")).ok());
+    // What was signed decides which post that is. The witness may say it once more, and nothing else.
+    let named = liked.as_deref().and_then(proxied);
+    if liked.is_some() && named.is_none() {
+        return Err(refused("what was liked is no proxy of a post"));
+    }
+    let said = (text("flattr:platform"), text("flattr:objectId"));
+    if named.as_ref().is_some_and(|named| said != (named.platform().slug(), named.object())) {
+        return Err(refused("the witness names another post than the one that was liked"));
+    }
     let (peer, now) = (witness.uri.clone(), node.now());
     node.write(move |tx| {
         let is_peer = settlement::peer_by_uri(tx, &peer)?.is_some_and(|peer| peer.state == "added");
@@ -244,17 +277,28 @@ pub(super) async fn process_observation(
             return Err(ProcessError::Refused("an observation by an instance that is no peer".to_owned()));
         }
         let object = match (&named, &liked) {
-            (Some(named), Some(uri)) => Some(known_or_noted(tx, named, uri, now)?),
+            (Some(named), Some(uri)) => Some(notice::named(tx, named, uri, now)?.id),
             _ => None,
         };
+        let is_undo = inner.document.get("type").and_then(Value::as_str) == Some("Undo");
+        // Also when the account has left meanwhile: what it gave here it may take back.
+        let undone = match is_undo {
+            true => like_source::undone(tx, &inner.actor, object_id(&inner.document)?, now)?,
+            false => None,
+        };
+        if let Some(outcome) = undone {
+            end(tx, row, outcome)?;
+            return Ok(outcome.to_owned());
+        }
         let outcome = match like_source::counts(tx, &inner.actor)? {
             Counts::ByList => "an observed like: the list of favourites decides",
-            Counts::Here(patron) => match inner.document.get("type").and_then(Value::as_str) {
+            Counts::Here { patron, asks_first } => match inner.document.get("type").and_then(Value::as_str) {
                 Some("Like") => {
                     let object =
                         object.ok_or_else(|| ProcessError::Refused("it does not say what was liked".into()))?;
                     let like = GivenLike {
                         patron,
+                        asks_first,
                         actor: &inner.actor,
                         uri: &inner.id,
                         object,
@@ -277,14 +321,4 @@ pub(super) async fn process_observation(
         Ok(outcome.to_owned())
     })
     .await
-}
-
-/// The post that a proxy stands for; noted without an owner when it is new, since a peer's word never names a payee.
-fn known_or_noted(tx: &mut Tx, object: &ObjectRef, uri: &str, now: Timestamp) -> Result<ObjectId, ProcessError> {
-    if let Some(known) = identities::object_by_ref(tx, object)? {
-        return Ok(known.id);
-    }
-    let title = object.to_string();
-    let seen = SeenObject { object: object.clone(), owner: None, title, url: uri.to_owned(), published_at: None };
-    Ok(identities::save_object(tx, &seen, now)?.0.id)
 }

@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::federation::Node;
 use crate::flows::consent::{self, ConsentError, Reading};
 use crate::flows::notice::{self, SeenPost};
-use crate::flows::{flattr, withdraw};
+use crate::flows::{flattr, proxied, same_post, withdraw};
 use crate::storage::identities::{self, Object};
 use crate::storage::{self, Tx, fediverse};
 
@@ -57,6 +57,12 @@ enum Answer {
 }
 
 async fn look(node: &Node, live: &dyn LiveApi, post: Object, now: Timestamp) -> Result<(), JobError> {
+    if let Some(object) = proxied(&post.object) {
+        // Noted before the addresses of other instances were understood.
+        tracing::info!(post = %post.object, "{} is a proxy of {object}", post.object);
+        node.write(move |tx| same_post::join(tx, &post, &object, now)).await?;
+        return Ok(());
+    }
     let id = post.id;
     let (seen, reading) = match ask(node, live, &post, now).await? {
         Answer::There(seen, reading) => (seen, reading),

@@ -21,7 +21,11 @@ use crate::storage::identities::Identity;
 use crate::storage::{self, claims, identities, people, settlement};
 
 /// How long after a failure a profile is asked for again: soon enough for a claim.
-const RETRY: Duration = Duration::from_secs(3_600);
+pub(super) const RETRY: Duration = Duration::from_secs(3_600);
+
+/// How often it is asked for so soon; from then on once a day.
+pub(super) const HOURLY_MAX: i64 = 48;
+pub(super) const RETRY_LATE: Duration = Duration::from_secs(24 * 3_600);
 
 /// A look that is newer need not be repeated for a payout.
 const FRESH: Duration = Duration::from_secs(600);
@@ -187,8 +191,14 @@ pub(super) async fn check_peer_claim(node: &Node, check: ClaimCheck) -> Result<(
         },
         Err(error) => {
             let next_at = retry_at(&error, now);
+            // A platform that does not answer decides nothing, however long: it is asked less often.
+            let is_platforms = !matches!(error, LookUpError::Job(_));
             let reason = only_platform(error)?;
-            (if check.attempts < 48 { "waiting" } else { "failed" }, Some(reason), next_at)
+            match check.attempts {
+                ..HOURLY_MAX => ("waiting", Some(reason), next_at),
+                _ if is_platforms => ("waiting", Some(reason), next_at.max(now.plus(RETRY_LATE))),
+                _ => ("failed", Some(reason), now),
+            }
         }
     };
     tracing::info!(identity = %check.identity, state, "the claim on {} by {}: {state}", check.identity, check.home_uri);

@@ -119,6 +119,9 @@ pub fn account(world: &World, user: &User, base: &str, is_own: bool) -> Value {
 fn uri_of(world: &World, post: &Post, base: &str) -> (String, String) {
     let owner = world.user(PLATFORM, &post.owner).expect("a post ends with its author");
     let server = server_of(world, owner, base);
+    if let Some(uri) = world.kept.get(&(PLATFORM, format!("uri:{}", post.id))).and_then(Value::as_str) {
+        return (uri.to_owned(), uri.to_owned());
+    }
     (format!("{server}/users/{}/statuses/{}", owner.handle, post.id), format!("{server}/@{}/{}", owner.handle, post.id))
 }
 

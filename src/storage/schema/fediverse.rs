@@ -1,5 +1,5 @@
 //! Tables of the fediverse as a platform: apps at its servers, posts whose authors are looked for, accounts that are
-//! sources of likes at peers.
+//! sources of likes at peers, likes that accounts of patrons gave.
 
 use diesel::table;
 
@@ -29,6 +29,16 @@ table! {
         attempts -> BigInt,
         next_at -> BigInt,
         last_error -> Nullable<Text>,
+    }
+}
+
+table! {
+    given_likes (like_uri, actor_uri) {
+        like_uri -> Text,
+        actor_uri -> Text,
+        patron_id -> BigInt,
+        object_id -> BigInt,
+        given_at -> BigInt,
     }
 }
 

@@ -13,7 +13,7 @@ use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes, connection_proofs, connections};
 pub use brought::imports;
 pub use consent::{consent_looks, opt_outs, refusals};
-pub use fediverse::{author_looks, fediverse_apps, inbox_envelopes, like_sources};
+pub use fediverse::{author_looks, fediverse_apps, given_likes, inbox_envelopes, like_sources};
 pub use health::bridge_health;
 pub use posts::{feeds, post_check_turns, post_checks, post_details, profile_details, resolved_posts};
 pub use sign_in::{grants, sign_ins};
@@ -543,6 +543,7 @@ joinable!(resolved_posts -> objects (object_id));
 allow_tables_to_appear_in_same_query! {
     actor_keys, actors, author_looks, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
     connection_passes, connection_proofs, connections, consent_looks, creators, deliveries, evidence, feeds, flattrs,
+    given_likes,
     follows, identities, inbox, journal_entries, journal_head, ledger_accounts, ledger_currency, login_tokens, logins,
     month_budgets, months, objects, outbox_events, outgoing, patrons, payment_parts, payments, payouts,
     peer_commitments, peers, post_checks, post_details, rail_cursors, rail_movements, received_likes, refusals,

@@ -260,7 +260,9 @@ async fn post_connect(posted: Posted) -> PageResult {
         .map_err(jobs::JobError::from)?;
     match begun {
         Standing::Connected(_) => Ok(redirect("/me/connections?done=connected")),
-        Standing::Pending(_) | Standing::Contested(_) => Ok(redirect("/me/connections?done=connect")),
+        Standing::Pending(_) | Standing::Contested(_) | Standing::Elsewhere(_) => {
+            Ok(redirect("/me/connections?done=connect"))
+        }
     }
 }
 
@@ -281,7 +283,7 @@ async fn post_check(mut posted: Posted) -> PageResult {
     }
     let outcome = match jobs::check_account(&visit.state, &token).await {
         Ok(Standing::Connected(_)) => return Ok(redirect("/me/connections?done=connected")),
-        Ok(Standing::Pending(_)) => t.claim_no_backlink(),
+        Ok(Standing::Pending(_) | Standing::Elsewhere(_)) => t.claim_no_backlink(),
         Ok(Standing::Contested(_)) => t.connections_contested(),
         Err(error) => said(t, prove_account::account_of(&proof)?.platform(), &proof.handle, error)?,
     };
@@ -291,7 +293,7 @@ async fn post_check(mut posted: Posted) -> PageResult {
 /// Ends a connection, or what waits to become one.
 #[post("/me/connections/end")]
 async fn post_disconnect(posted: Posted) -> PageResult {
-    let patron = posted.visit.patron()?.id;
+    let (patron, now) = (posted.visit.patron()?.id, posted.visit.now);
     let (id, token) = (posted.field("connection").parse::<i64>().ok(), posted.field("proof").to_owned());
     let ended = posted
         .visit
@@ -307,7 +309,7 @@ async fn post_disconnect(posted: Posted) -> PageResult {
             };
             match account.transpose()? {
                 None => Ok::<_, crate::storage::Error>(false),
-                Some(account) => prove_account::disconnect(tx, patron, &account),
+                Some(account) => prove_account::disconnect(tx, patron, &account, now),
             }
         })
         .await?;

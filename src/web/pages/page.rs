@@ -240,6 +240,7 @@ fn done(text: Text, code: &str) -> Option<String> {
         "taken-back" => text.done_taken_back(),
         "connected" => text.done_connected(),
         "connect" => text.done_connect_begun(),
+        "elsewhere" => text.done_connect_elsewhere(),
         "connection" => text.done_connection_changed(),
         "confirmed" => text.done_confirmed(),
         "dismissed" => text.done_dismissed(),

@@ -16,10 +16,11 @@ use url::Url;
 
 use super::{Page, PageError, PageResult, Posted, Visit, claim_sign_in, html, ok, redirect};
 use crate::bridges::sign_in::refused;
-use crate::bridges::{Access, Error, Grant, Profile, Secret, Who};
+use crate::bridges::{Access, Error, Grant, Profile, Secret, Who, proves};
 use crate::domain::identity::Platform;
-use crate::flows::prove_account;
+use crate::flows::prove_account::{self, ProveError, Standing};
 use crate::jobs::{JobError, LookUpError, credentials};
+use crate::storage::claims;
 use crate::storage::grants::{self, Pending, Purpose};
 use crate::web::auth::{self, limit};
 
@@ -166,11 +167,24 @@ async fn connect(visit: &Visit, grant: &Grant, profile: Profile) -> PageResult {
     // Stored before the connection, which may be read at once.
     credentials::keep(&visit.state, &profile.id, grant, Purpose::Likes).await?;
     let token = hex::encode(auth::random_bytes::<16>());
-    let (account, handle, now) = (profile.id, profile.handle, visit.now);
-    visit
+    let (instance, now) = (visit.state.instance.clone(), visit.now);
+    let standing = visit
         .state
-        .write(move |tx| prove_account::signed_in(tx, patron, &account, &handle, &token, now))
+        .write(move |tx| {
+            let shows = |address: &str| proves(&profile, address);
+            let whose = (patron, &profile.id, profile.handle.as_str());
+            let standing = prove_account::signed_in(tx, &instance, whose, &token, &shows, now)?;
+            let is_connected = matches!(standing, Standing::Connected(_));
+            if !is_connected && claims::connection_of(tx, &profile.id)?.is_none() {
+                // Nothing is read by it: it is asked for again once the profile has decided.
+                grants::release(tx, &profile.id, Purpose::Likes)?;
+            }
+            Ok::<_, ProveError>(standing)
+        })
         .await
         .map_err(JobError::from)?;
-    Ok(redirect("/me/connections?done=connected"))
+    Ok(redirect(match standing {
+        Standing::Connected(_) => "/me/connections?done=connected",
+        _ => "/me/connections?done=elsewhere",
+    }))
 }

@@ -217,6 +217,9 @@ catalogue! {
     done_connected: "Connected. What you like from now on becomes a flattr.", "Connecté. Ce que vous aimez désormais devient un flattr.";
     done_connect_begun: "Now put the address into the profile, then check it.",
         "Mettez maintenant l’adresse dans le profil, puis vérifiez.";
+    done_connect_elsewhere:
+        "Another instance says that the likes of this account count there. For them to count here, the profile has to show the address below and none of the other instance. Then sign in again.",
+        "Une autre instance dit que les likes de ce compte y comptent. Pour qu’ils comptent ici, le profil doit montrer l’adresse ci-dessous et aucune de l’autre instance. Connectez-vous ensuite de nouveau.";
     done_disconnected: "Disconnected. What was read is forgotten; flattrs that are recorded stay.",
         "Déconnecté. Ce qui a été lu est oublié ; les flattrs enregistrés restent.";
     done_connection_changed: "The connection is changed.", "La connexion est modifiée.";
