@@ -14,6 +14,7 @@ use url::Url;
 use super::error::Error;
 use super::http::{Header, Http, HttpRequest};
 use super::oauth2;
+use super::objects;
 use super::value::Secret;
 use crate::domain::time::Timestamp;
 
@@ -101,7 +102,7 @@ impl AppToken {
         fields.extend(config.scope.map(|scope| ("scope", scope)));
         let reply = self.http.send(&HttpRequest::form(config.token_url.clone(), headers, &fields)).await?;
         // The text of a parser may quote the token.
-        let fetched: Fetched = serde_json::from_slice(&oauth2::normal_form(&reply)?)
+        let fetched: Fetched = objects::from_slice(&oauth2::normal_form(&reply)?)
             .map_err(|_| Error::malformed("the token reply is no token"))?;
         let token = Secret::new(fetched.access_token);
         *kept = Kept { token: Some(token.clone()), fetched_at: reply.headers.sent_at(), has_worked: false };

@@ -11,7 +11,7 @@ use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 
 use super::error::Error;
-use super::value::{LikeItem, Liker, Media, Post, Profile, Quota};
+use super::value::{LikeItem, Liker, Media, Mention, Post, Profile, Quota};
 use super::wire::Listed;
 use super::{ExportOwner, appnet, fediverse, five_hundred_px, flickr, github, instagram, soundcloud, twitter, vimeo};
 
@@ -161,6 +161,13 @@ pub(crate) fn post_json(post: &Post) -> Value {
     }
     if !post.tags.is_empty() {
         shown["tags"] = json!(post.tags);
+    }
+    if !post.mentions.is_empty() {
+        let named = |mention: &Mention| json!({ "handle": mention.handle, "id": mention.account.as_ref().map(ToString::to_string) });
+        shown["mentions"] = post.mentions.iter().map(named).collect();
+    }
+    if let Some(place) = &post.place {
+        shown["place"] = json!(place);
     }
     if post.is_sensitive {
         shown["is_sensitive"] = Value::Bool(true);

@@ -30,6 +30,7 @@ pub mod listing;
 pub mod meter;
 pub mod oauth1;
 pub mod oauth2;
+mod objects;
 pub mod pasted;
 pub mod reference;
 pub mod sign_in;
@@ -57,8 +58,8 @@ pub use reference::{ParsedRef, RefKind, ReferenceError};
 pub use sign_in::{Begun, Grant, SignInApi};
 pub use terms::Terms;
 pub use value::{
-    Access, ActorKind, Credential, Cursor, LikeItem, LikePage, Liker, LikesQuery, LikesReply, Media, MediaKind, Post,
-    PostKind, PostPage, PostsOf, Profile, Quota, Secret, Who,
+    Access, ActorKind, Credential, Cursor, LikeItem, LikePage, Liker, LikesQuery, LikesReply, Media, MediaKind,
+    Mention, Post, PostKind, PostPage, PostsOf, Profile, Quota, Secret, Who,
 };
 
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};

@@ -19,6 +19,7 @@ use url::Url;
 
 use super::error::{Error, readable};
 use super::http::{Header, Http, HttpReply, HttpRequest, Method};
+use super::objects;
 use super::sign_in::{self, Begun, Grant, SignInApi};
 use super::value::{Credential, Secret};
 use super::wire::Text;
@@ -133,7 +134,7 @@ pub(super) fn normal_form(reply: &HttpReply) -> Result<Vec<u8>, Error> {
     if reply.status >= 500 || reply.status == 408 {
         return Err(Error::transient(format!("HTTP {} at the token address", reply.status)));
     }
-    if let Ok(token) = serde_json::from_slice::<WireToken>(&reply.body)
+    if let Ok(token) = objects::from_slice::<WireToken>(&reply.body)
         && reply.status < 300
     {
         let mut standard = json!({ "access_token": token.access_token, "token_type": "bearer" });
@@ -148,7 +149,7 @@ pub(super) fn normal_form(reply: &HttpReply) -> Result<Vec<u8>, Error> {
         }
         return Ok(standard.to_string().into_bytes());
     }
-    let problem: Option<WireProblem> = serde_json::from_slice(&reply.body).ok();
+    let problem: Option<WireProblem> = objects::from_slice(&reply.body).ok();
     let (code, described) = match problem {
         Some(WireProblem { error, error_type, error_slug, error_description, error_message, message }) => {
             (error.or(error_slug).or(error_type), error_description.or(error_message).or(message))

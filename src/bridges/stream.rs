@@ -14,6 +14,7 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAn
 use serde_json::value::RawValue;
 
 use super::error::Error;
+use super::objects;
 
 /// Largest single element: far more than any like, far less than the memory of a small machine.
 const ELEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -60,7 +61,7 @@ pub fn whole<T: DeserializeOwned>(input: impl Read, limit_bytes: usize) -> Resul
     }
     let text = bytes.trim_ascii_end();
     let text = text.strip_suffix(b";").unwrap_or(text);
-    serde_json::from_slice(text).map_err(broken)
+    objects::from_slice(text).map_err(broken)
 }
 
 /// Skips an assignment such as `window.YTD.like.part0 = ` and gives the rest. A file without one is left as it is.
@@ -177,7 +178,8 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Level<'_, '_, T> {
         loop {
             self.state.length.set(Length::Held(0));
             let Some(element) = list.next_element::<Box<RawValue>>()? else { return Ok(()) };
-            let read = serde_json::from_str(element.get()).map_err(|error| Error::malformed(error.to_string()));
+            let read =
+                objects::from_slice(element.get().as_bytes()).map_err(|error| Error::malformed(error.to_string()));
             if (self.state.take)(read).is_break() {
                 self.state.stopped = true;
                 return Err(de::Error::custom("nothing more is wanted"));

@@ -104,6 +104,10 @@ pub struct Post {
     pub attachments: Vec<Media>,
     /// Without `#`.
     pub tags: Vec<String>,
+    /// Who is named in it on the same platform, in the order of the text.
+    pub mentions: Vec<Mention>,
+    /// Where it was made, by its name.
+    pub place: Option<String>,
     /// Not for every eye, by the platform's or its author's word.
     pub is_sensitive: bool,
     /// How long a film or a sound plays.
@@ -130,12 +134,22 @@ impl Post {
             licence: None,
             attachments: Vec::new(),
             tags: Vec::new(),
+            mentions: Vec::new(),
+            place: None,
             is_sensitive: false,
             duration: None,
             alias_url: None,
             in_reply_to: None,
         }
     }
+}
+
+/// Somebody who is named in a post.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    pub handle: String,
+    /// Where the platform says which account that is.
+    pub account: Option<ExternalId>,
 }
 
 /// What an attachment is.

@@ -12,6 +12,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::error::Error;
+use super::objects;
 use crate::domain::time::{TimeError, Timestamp};
 
 /// Longest description that is kept; a release may carry a whole changelog.
@@ -95,7 +96,7 @@ impl<T> Default for Listed<T> {
 /// - `reported`: the error that a body reports by itself. A report where a document should be is that error, whatever
 ///   status it came with.
 pub fn document<T: DeserializeOwned>(bytes: &[u8], reported: fn(&[u8]) -> Option<Error>) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| not_the_document(bytes, &error, reported))
+    objects::from_slice(bytes).map_err(|error| not_the_document(bytes, &error, reported))
 }
 
 /// Reads a list item by item; see [`items`].
@@ -135,7 +136,7 @@ pub fn items<W: DeserializeOwned, T>(
 
 /// Reads one value out of a document.
 pub fn item<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
-    serde_json::from_value(value).map_err(|error| Error::malformed(error.to_string()))
+    objects::from_value(value).map_err(|error| Error::malformed(error.to_string()))
 }
 
 fn not_the_document(bytes: &[u8], error: &serde_json::Error, reported: fn(&[u8]) -> Option<Error>) -> Error {

@@ -5,9 +5,9 @@ use url::Url;
 
 use super::common::{parse, patron, refuse};
 use super::{Answer, Refused, table};
-use crate::bridges::{Access, Who};
+use crate::bridges::{ReferenceError, Who};
 use crate::domain::flattr::Source;
-use crate::domain::id::ObjectId;
+use crate::domain::id::{ObjectId, PatronId};
 use crate::domain::identity::{ObjectRef, Platform};
 use crate::domain::time::{Month, Timestamp};
 use crate::federation::Node;
@@ -16,7 +16,7 @@ use crate::flows::flattr;
 use crate::flows::flattr::PatronLike;
 use crate::flows::prove_account::{self, Standing};
 use crate::jobs;
-use crate::storage::identities;
+use crate::jobs::find::{self, Found, Pasted};
 use crate::storage::imports::{self, Counted};
 use crate::web::auth;
 
@@ -29,8 +29,11 @@ pub async fn bridge_connect(
     is_trusted: bool,
 ) -> Result<Answer, Refused> {
     let patron = patron(node, name).await?;
-    let who = Who::Handle(handle.to_owned());
-    let (profile, _) = jobs::look_up(node, parse(platform)?, &who).await.map_err(refuse)?;
+    let (platform, who) = (parse(platform)?, Who::Handle(handle.to_owned()));
+    if node.bridges.get(platform).is_some_and(|bridge| jobs::is_known_by_name(&**bridge)) {
+        return connect_by_name(node, name, patron.id, platform, handle, is_trusted).await;
+    }
+    let (profile, _) = jobs::look_up(node, platform, &who).await.map_err(refuse)?;
     let (account, handle, now) = (profile.id.clone(), profile.handle.clone(), node.now());
     // Short enough for a profile's field; 128 bits cannot be guessed.
     let token = hex::encode(auth::random_bytes::<16>());
@@ -73,6 +76,39 @@ pub async fn bridge_connect(
             json!({ "address": address(&proof.token), "account": profile.id.to_string() }),
         ),
     };
+    Ok(Answer::new(text, data))
+}
+
+/// Connects an account of a platform that tells nobody what somebody likes: what the patron brings is all that is read.
+async fn connect_by_name(
+    node: &Node,
+    name: &str,
+    patron: PatronId,
+    platform: Platform,
+    handle: &str,
+    is_trusted: bool,
+) -> Result<Answer, Refused> {
+    let named = find::read(node, handle).ok().filter(|pasted| pasted.platform() == platform);
+    let handle = named.as_ref().and_then(Pasted::handle).unwrap_or(handle).trim_start_matches('@').to_owned();
+    let account = Some(&handle).filter(|handle| !handle.is_empty() && !handle.contains(['/', ' ']));
+    let account = account.and_then(|handle| prove_account::by_name(platform, handle));
+    let account = account.ok_or_else(|| Refused("write the name of the account".into()))?;
+    let (token, now) = (hex::encode(auth::random_bytes::<16>()), node.now());
+    let connected = node.write(move |tx| match is_trusted {
+        true => prove_account::trust(tx, patron, &account, &handle, &token, now),
+        false => prove_account::name(tx, patron, &account, &handle, &token, now),
+    });
+    let connection = connected.await.map_err(refuse)?;
+    let data = json!({
+        "connection": connection.id, "account": format!("{platform}:{}", connection.account), "is_trusted": is_trusted,
+    });
+    let word = if is_trusted { "your" } else { "their" };
+    let text = format!(
+        "{} on {} is connected for {name} on {word} word: it has no API that tells what somebody likes, so bring files of \
+         the account and lists of addresses (fedflattr bridge import)",
+        connection.handle,
+        platform.label()
+    );
     Ok(Answer::new(text, data))
 }
 
@@ -149,43 +185,37 @@ pub async fn bridge_imports(node: &Node, name: &str) -> Result<Answer, Refused> 
 /// The object that a person means: an address of ours, of a peer's proxy, of a platform, or `platform:id`.
 pub async fn find_object(federation: &Federation, target: &str) -> Result<ObjectId, Refused> {
     let node: &Node = federation;
-    let mut named = node.instance.parse_object_uri(target);
-    if named.is_none() && !target.contains("://") {
-        let (platform, object) =
-            target.split_once(':').ok_or_else(|| Refused("name an address or platform:id".into()))?;
-        named = Some(ObjectRef::new(parse(platform)?, object).map_err(refuse)?);
+    match find::read(node, target) {
+        Ok(pasted) => post_of(node, &pasted).await,
+        Err(_) if !target.contains("://") => Err(Refused("name an address or platform:id".into())),
+        Err(ReferenceError::UnknownHost) => {
+            // A proxy on another instance says which post it stands for; who owns that post is asked of the platform.
+            let url = Url::parse(target).map_err(refuse)?;
+            let document = library::fetch_document(federation, &url).await.map_err(refuse)?;
+            let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
+            let platform: Platform =
+                text("flattr:platform").parse().map_err(|_| Refused(format!("{target} is not a bridged post")))?;
+            let object = ObjectRef::new(platform, text("flattr:objectId")).map_err(refuse)?;
+            post_of(node, &Pasted::Object(object)).await
+        }
+        Err(error) => Err(refuse(error)),
     }
-    if let Some(object) = named {
-        return known_or_asked(node, object).await;
-    }
-    if let Ok(reference) = node.bridges.parse_reference(target) {
-        let bridge = node.bridges.get(reference.platform).cloned();
-        let bridge = bridge.ok_or_else(|| Refused("this bridge is switched off".to_owned()))?;
-        let live = bridge.live().ok_or_else(|| Refused("this platform cannot be asked".to_owned()))?;
-        let post = live.resolve(&reference, &Access::Instance).await.map_err(refuse)?;
-        return jobs::note_post(node, &post).await.map_err(refuse);
-    }
-    // A proxy on another instance says which post it stands for; who owns that post is asked of the platform.
-    let url = Url::parse(target).map_err(refuse)?;
-    let document = library::fetch_document(federation, &url).await.map_err(refuse)?;
-    let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
-    let platform: Platform =
-        text("flattr:platform").parse().map_err(|_| Refused(format!("{target} is not a bridged post")))?;
-    known_or_asked(node, ObjectRef::new(platform, text("flattr:objectId")).map_err(refuse)?).await
 }
 
-pub async fn known_or_asked(node: &Node, object: ObjectRef) -> Result<ObjectId, Refused> {
-    let wanted = object.clone();
-    let known = node.db.read(move |tx| identities::object_by_ref(tx, &wanted)).await.map_err(refuse)?;
-    if let Some(known) = known.as_ref().filter(|known| known.owner_id.is_some()) {
+/// The post behind what was named; asked of the platform unless its author is known here.
+async fn post_of(node: &Node, pasted: &Pasted) -> Result<ObjectId, Refused> {
+    if pasted.handle().is_some() {
+        return Err(Refused("this names a person, not a post".into()));
+    }
+    if let Some(Found::Post(known)) = find::known(node, pasted).await.map_err(refuse)?
+        && known.owner_id.is_some()
+    {
         return Ok(known.id);
     }
-    let hint = known.map(|known| known.url).filter(|url| !url.is_empty());
-    let bridge = node.bridges.get(object.platform()).cloned();
-    let bridge = bridge.ok_or_else(|| Refused(format!("the bridge to {} is switched off", object.platform())))?;
-    let live = bridge.live().ok_or_else(|| Refused("this platform cannot be asked".to_owned()))?;
-    let post = live.post(&object, hint.as_deref(), &Access::Instance).await.map_err(refuse)?;
-    jobs::note_post(node, &post).await.map_err(refuse)
+    match find::ask(node, pasted).await.map_err(refuse)? {
+        Found::Post(object) => Ok(object.id),
+        Found::Account(_) => Err(Refused("this names a person, not a post".into())),
+    }
 }
 
 pub async fn like(federation: &Federation, name: &str, target: &str) -> Result<Answer, Refused> {

@@ -149,6 +149,49 @@ pub fn begin(
     Ok(consent::make_opt_out(tx, account, handle, token, now)?)
 }
 
+/// What an owner wants who has proved an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    Out,
+    In,
+}
+
+/// Obeys an owner who has signed in at the platform: as good a proof as an address in the profile.
+///
+/// - `reading`: of the profile that the platform showed to whoever signed in.
+/// - `token`: as of [`begin`].
+/// - effects: as [`judge`]. What the profile itself says stays in force.
+/// - returns: the account as one whose owner may opt out and in, and who refuses now.
+pub fn signed_in(
+    tx: &mut Tx,
+    instance: &Instance,
+    wish: Wish,
+    token: &str,
+    reading: &Reading,
+    now: Timestamp,
+) -> Result<(OptOut, Vec<Source>), ConsentError> {
+    ledger::lock(tx)?;
+    let account = &reading.seen.external_id;
+    let opt_out = consent::make_opt_out(tx, account, &reading.seen.handle, token, now)?;
+    let known = identities::identity_by_external_id(tx, account)?;
+    let identity = match (known, wish) {
+        (Some(known), _) => known,
+        (None, Wish::Out) => identities::save_identity(tx, &least(&reading.seen), now)?,
+        (None, Wish::In) => return Ok((opt_out, Vec::new())),
+    };
+    match wish {
+        Wish::Out => {
+            refuse(tx, identity.id, Source::Owner, now)?;
+        }
+        Wish::In => {
+            consent::remove_refusal(tx, identity.id, Source::Owner)?;
+        }
+    }
+    let identity = hear(tx, instance, reading, now)?;
+    let by = consent::refusals_of(tx, identity.id)?.into_iter().map(|(source, _)| source).collect();
+    Ok((opt_out, by))
+}
+
 /// Judges what an owner asks by the account's profile, read by its stable id.
 ///
 /// - effects: as [`hear`]. Our own address to opt out is a proof besides: that refusal stays when the address goes, until

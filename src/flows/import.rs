@@ -22,8 +22,8 @@ pub enum ImportError {
     #[error("the file does not say whose it is: give the whole archive, or connect the account first")]
     NoOwner,
     #[error(
-        "this is the file of {found}, and {connected} is connected: give the file of that account, or connect {found} \
-         first"
+        "this is the file of {found}, and {connected} is connected: give the file of that account, connect {found} \
+         first, or choose {connected} when only its name has changed"
     )]
     OtherOwner { found: String, connected: String },
     #[error("the file does not say whose it is, and several accounts are connected ({0}): say which one")]
@@ -70,6 +70,12 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// Whether the file may be that of an account of this name.
+    fn agrees_with(&self, name: &str) -> bool {
+        let name = name.trim_start_matches('@');
+        self.handle.as_ref().is_none_or(|handle| handle.trim_start_matches('@').eq_ignore_ascii_case(name))
+    }
+
     /// Whether a connected account is this one. Two numbers decide by themselves: a handle moves.
     fn is(&self, row: &Connection) -> bool {
         match &self.id {
@@ -83,13 +89,8 @@ impl Owner {
 fn is_named(row: &Connection, name: &str) -> bool {
     let name = name.trim_start_matches('@');
     row.account == name
-        || row.account == by_handle(name)
+        || row.account.strip_prefix('@') == Some(name.to_lowercase().as_str())
         || row.handle.trim_start_matches('@').eq_ignore_ascii_case(name)
-}
-
-/// Some platforms put no number into a person's file. A source of likes may be known by its handle; a creator never is.
-fn by_handle(handle: &str) -> String {
-    format!("@{}", handle.to_lowercase())
 }
 
 /// What a patron brings.
@@ -101,6 +102,8 @@ pub struct Brought {
     pub owner: Owner,
     /// The account that the patron chose, by its handle or number.
     pub account: Option<String>,
+    /// Nothing can be asked there for likes, so the patron may name an account that is not connected.
+    pub may_name: bool,
     pub is_list: bool,
     pub file_name: String,
     pub file_size: i64,
@@ -133,10 +136,26 @@ fn account_of(tx: &mut Tx, brought: &Brought, token: &str, now: Timestamp) -> Re
     let mut connected = connections::connections_of(tx, *patron)?;
     connected.retain(|row| row.platform == platform.slug());
     let all = connected.iter().map(|row| row.handle.as_str()).collect::<Vec<_>>().join(", ");
+    let is_of_one = connected.iter().any(|row| owner.is(row));
     if let Some(wanted) = &brought.account {
         connected.retain(|row| is_named(row, wanted));
-        if connected.is_empty() {
+        if connected.is_empty() && !brought.may_name {
             return Err(ImportError::NoSuchAccount { wanted: wanted.clone(), connected: all });
+        }
+        if connected.is_empty() && owner.agrees_with(wanted) {
+            let known = owner.id.clone().or_else(|| prove_account::by_name(*platform, wanted));
+            let account = known.ok_or_else(|| ImportError::NoSuchAccount { wanted: wanted.clone(), connected: all })?;
+            return Ok(prove_account::name(tx, *patron, &account, wanted, token, now)?);
+        }
+        if connected.is_empty() {
+            let found = owner.handle.clone().unwrap_or_default();
+            return Err(ImportError::OtherOwner { found, connected: wanted.clone() });
+        }
+        if let (None, Some(handle), [chosen]) = (&owner.id, &owner.handle, connected.as_slice())
+            && !is_of_one
+        {
+            // Handles move, and a file without a number tells the newest one. Whoever chose the account says so.
+            return Ok(prove_account::rename(tx, chosen, handle)?);
         }
     }
     let Some(found) = owner.handle.as_deref().or(owner.id.as_ref().map(ExternalId::account)) else {
@@ -147,7 +166,13 @@ fn account_of(tx: &mut Tx, brought: &Brought, token: &str, now: Timestamp) -> Re
         };
     };
     if let Some(place) = connected.iter().position(|row| owner.is(row)) {
-        return Ok(connected.remove(place));
+        let row = connected.remove(place);
+        return match &owner.id {
+            Some(id) if prove_account::is_by_name(&row.account) => {
+                Ok(prove_account::name(tx, *patron, id, &row.handle, token, now)?)
+            }
+            _ => Ok(row),
+        };
     }
     if !connected.is_empty() {
         // Two accounts of one name, since handles move, are told apart by their numbers.
@@ -159,9 +184,9 @@ fn account_of(tx: &mut Tx, brought: &Brought, token: &str, now: Timestamp) -> Re
     }
     let account = match &owner.id {
         Some(id) => id.clone(),
-        None => ExternalId::new(*platform, &by_handle(found)).map_err(|_| ImportError::NoOwner)?,
+        None => prove_account::by_name(*platform, found).ok_or(ImportError::NoOwner)?,
     };
-    Ok(prove_account::trust(tx, *patron, &account, found, token, now)?)
+    Ok(prove_account::name(tx, *patron, &account, found, token, now)?)
 }
 
 /// A part of a file.

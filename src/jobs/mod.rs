@@ -19,8 +19,8 @@ use crate::storage;
 pub use bridges::{
     Checked, LookUpError, SignedIn, Turn, TurnEnd, ask_due, begin_opt_out, check_account, check_before_payout,
     check_claim, check_identity, check_opt_out, check_sources, claim_signed_in, credentials, end_sign_in, find, health,
-    look_for_authors, look_up, note_post, notes, read_consents, read_due, read_feeds, read_likes, read_now,
-    resolve_known, signed_in_as, try_out,
+    is_known_by_name, look_for_authors, look_up, note_post, notes, opt_out_signed_in, read_consents, read_due,
+    read_feeds, read_likes, read_now, resolve_known, signed_in_as, try_out,
 };
 pub use imports::{ImportFailure, import};
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::Simulated;
 use super::fault::{Limit, Refusal};
-use super::model::{Like, Missing, Post, Usage, User, World};
+use super::model::{Like, Missing, Post, Token, Usage, User, World};
 use super::oauth::{CLIENT_SECRET, v2};
 use super::push::{News, Push};
 use super::reply::{Reply, Request};
@@ -126,7 +126,13 @@ fn exported(
 fn answer(world: &mut World, request: &Request) -> Reply {
     match (request.method.as_str(), request.path.trim_end_matches('/')) {
         ("GET", "/oauth/authorize") => return v2::authorize(world, request, &SIGN_IN),
-        ("POST", "/oauth/access_token") => return v2::token(world, request, &SIGN_IN),
+        ("POST", "/oauth/access_token") => {
+            let reply = v2::token(world, request, &SIGN_IN);
+            end_soon(world);
+            return reply;
+        }
+        ("GET", "/access_token") => return long_lived(world, request),
+        ("GET", "/refresh_access_token") => return renewed(world, request),
         (_, "/v1/subscriptions") => return subscriptions::answer(world, request),
         _ => {}
     }
@@ -161,6 +167,76 @@ fn answer(world: &mut World, request: &Request) -> Reply {
     usage.used += 1;
     world.usage.insert(bucket, usage);
     with_allowance(route(world, request, &bearer, &segments), &usage)
+}
+
+/// What marks a token that was exchanged for a short one.
+const LONG: &str = "long-lived";
+const LONG_LIFE: Duration = Duration::from_secs(60 * 24 * 3_600);
+/// A token may be renewed from this age on.
+const RENEWABLE_AGE: Duration = Duration::from_secs(24 * 3_600);
+
+/// The tokens of today's sign-in last an hour; those of the closed one did not end.
+fn end_soon(world: &mut World) {
+    let end = world.now.plus(HOUR);
+    let is_short = |token: &Token| {
+        token.grant.as_deref() != Some(LONG)
+            && token.scopes.iter().flatten().any(|scope| scope == "instagram_business_basic")
+    };
+    for ((platform, _), token) in &mut world.tokens {
+        if *platform == PLATFORM && is_short(token) {
+            token.expires_at.get_or_insert(end);
+        }
+    }
+}
+
+/// The token that a request of the exchange names, when it is good for today's API.
+fn exchanged(world: &World, request: &Request, grant_type: &str) -> Result<Token, Reply> {
+    if request.query.get("grant_type").is_none_or(|given| given != grant_type) {
+        return Err(graph_error(400, 100, None, "Unsupported grant_type"));
+    }
+    let text = request.query.get("access_token").cloned().unwrap_or_default();
+    match v2::bearer(world, PLATFORM, &text) {
+        Ok(bearer) if bearer.has("instagram_business_basic") => {}
+        Err(v2::TokenFault::Expired) => {
+            return Err(graph_error(400, 190, Some(463), "Error validating access token: Session has expired"));
+        }
+        _ => return Err(graph_error(400, 190, None, "Invalid OAuth access token.")),
+    }
+    Ok(world.tokens[&(PLATFORM, text)].clone())
+}
+
+fn long_lived(world: &mut World, request: &Request) -> Reply {
+    let token = match exchanged(world, request, "ig_exchange_token") {
+        Ok(token) => token,
+        Err(refused) => return refused,
+    };
+    let secret = world.doors.app(PLATFORM, &token.client).and_then(|app| app.secret);
+    if secret.is_none() || request.query.get("client_secret") != secret.as_ref() {
+        return graph_error(400, 101, None, "Error validating client secret.");
+    }
+    hand_out(world, token)
+}
+
+fn renewed(world: &mut World, request: &Request) -> Reply {
+    let token = match exchanged(world, request, "ig_refresh_token") {
+        Ok(token) => token,
+        Err(refused) => return refused,
+    };
+    let given_at = token.expires_at.map(|end| end.minus(LONG_LIFE));
+    match given_at {
+        Some(at) if token.grant.as_deref() == Some(LONG) && at.plus(RENEWABLE_AGE) <= world.now => {
+            hand_out(world, token)
+        }
+        _ => graph_error(400, 100, None, "The token is not long-lived, or younger than a day."),
+    }
+}
+
+fn hand_out(world: &mut World, like: Token) -> Reply {
+    let text = world.doors.fresh(PLATFORM, "access");
+    let token = Token { expires_at: Some(world.now.plus(LONG_LIFE)), grant: Some(LONG.to_owned()), ..like };
+    world.tokens.insert((PLATFORM, text.clone()), token);
+    let body = json!({ "access_token": text, "token_type": "bearer", "expires_in": LONG_LIFE.as_secs() });
+    Reply::json(200, &body)
 }
 
 /// The signature that belongs to a request: over the path without its version and the sorted parameters.

@@ -190,7 +190,8 @@ pub fn due_looks(tx: &mut Tx, platform: Platform, now: Timestamp, limit: i64) ->
         .load(db))?)
 }
 
-/// A patron's word that an account is theirs, and what became of it: `pending`, `proved`, or `trusted` by the operator.
+/// A patron's word that an account is theirs, and what became of it: `pending`, `proved`, `trusted` by the
+/// operator, or only `named`.
 #[derive(Debug, Clone, Queryable)]
 pub struct ConnectionProof {
     pub id: i64,
@@ -273,6 +274,14 @@ pub fn set_proof_state(tx: &mut Tx, proof: i64, state: &str, proved_at: Option<T
     Ok(())
 }
 
+/// The account of a proof is known by another name, or by its number.
+pub fn set_proof_account(tx: &mut Tx, proof: i64, account: &ExternalId, handle: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(connection_proofs::table.find(proof))
+        .set((connection_proofs::account.eq(account.account()), connection_proofs::handle.eq(handle)))
+        .execute(db))?;
+    Ok(())
+}
+
 pub fn delete_proof(tx: &mut Tx, proof: i64) -> Result<()> {
     both!(tx, |db| diesel::delete(connection_proofs::table.find(proof)).execute(db))?;
     Ok(())
@@ -285,6 +294,28 @@ pub fn connection_of(tx: &mut Tx, account: &ExternalId) -> Result<Option<Connect
         .filter(connections::account.eq(account.account()))
         .first(db)
         .optional())?)
+}
+
+/// What was known by its name is known by its number, or by another name; what was read stays.
+pub fn set_connection_account(tx: &mut Tx, id: i64, account: &ExternalId, handle: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id))
+        .set((connections::account.eq(account.account()), connections::handle.eq(handle)))
+        .execute(db))?;
+    Ok(())
+}
+
+/// A connection is as one that was made now: what was liked before pays nothing.
+pub fn begin_connection_anew(tx: &mut Tx, id: i64, now: Timestamp) -> Result<()> {
+    let none: Option<i64> = None;
+    both!(tx, |db| diesel::update(connections::table.find(id))
+        .set((
+            connections::baseline_at.eq(none),
+            connections::connected_at.eq(Some(now.micros())),
+            connections::next_poll_at.eq(now.micros()),
+            connections::failures.eq(0),
+        ))
+        .execute(db))?;
+    Ok(())
 }
 
 /// Ends a connection and forgets what was read by it. Flattrs that it made stay.

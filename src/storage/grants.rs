@@ -5,7 +5,7 @@
 
 use diesel::prelude::*;
 
-use super::schema::{grants, sign_ins};
+use super::schema::{grants, owner_sign_ins, sign_ins};
 use super::{Result, Tx};
 use crate::domain::id::LoginId;
 use crate::domain::identity::ExternalId;
@@ -49,6 +49,36 @@ pub fn pending(tx: &mut Tx, key: &str, oldest: Timestamp) -> Result<Option<Pendi
 pub fn take_pending(tx: &mut Tx, key: &str, oldest: Timestamp) -> Result<Option<Pending>> {
     let found: Option<Pending> = both!(tx, |db| sign_ins::table.find(key).first(db).optional())?;
     let deleted = both!(tx, |db| diesel::delete(sign_ins::table.find(key)).execute(db))?;
+    Ok(found.filter(|pending| deleted == 1 && pending.begun_at >= oldest.micros()))
+}
+
+/// A sign-in that an owner without an account here has begun, to opt out or in again. It grants nothing that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Insertable)]
+#[diesel(table_name = owner_sign_ins)]
+pub struct OwnerPending {
+    pub key: String,
+    /// By which the browser that began it is known again.
+    pub browser: String,
+    pub platform: String,
+    /// `opt_out` or `opt_in`.
+    pub purpose: String,
+    /// Sealed.
+    pub kept: String,
+    pub begun_at: i64,
+}
+
+/// As [`save_pending`].
+pub fn save_owner_pending(tx: &mut Tx, pending: &OwnerPending, oldest: Timestamp) -> Result<()> {
+    both!(tx, |db| diesel::delete(owner_sign_ins::table.filter(owner_sign_ins::begun_at.lt(oldest.micros())))
+        .execute(db))?;
+    both!(tx, |db| diesel::insert_into(owner_sign_ins::table).values(pending).execute(db))?;
+    Ok(())
+}
+
+/// As [`take_pending`].
+pub fn take_owner_pending(tx: &mut Tx, key: &str, oldest: Timestamp) -> Result<Option<OwnerPending>> {
+    let found: Option<OwnerPending> = both!(tx, |db| owner_sign_ins::table.find(key).first(db).optional())?;
+    let deleted = both!(tx, |db| diesel::delete(owner_sign_ins::table.find(key)).execute(db))?;
     Ok(found.filter(|pending| deleted == 1 && pending.begun_at >= oldest.micros()))
 }
 

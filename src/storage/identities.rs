@@ -9,7 +9,7 @@ use diesel::upsert::excluded;
 use super::schema::{claims, identities, objects};
 use super::{Error, ROWS_MAX, Result, Tx, likes};
 use crate::domain::id::{ActorId, CreatorId, IdentityId, ObjectId};
-use crate::domain::identity::{ExternalId, ObjectRef};
+use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone, Queryable)]
@@ -280,6 +280,22 @@ pub fn object_by_ref(tx: &mut Tx, object: &ObjectRef) -> Result<Option<Object>> 
         .filter(objects::object.eq(object.object()))
         .first(db)
         .optional())?)
+}
+
+/// Posts that were last seen at an address, whatever its case and its last slash; the one that is written so first.
+pub fn objects_by_url(tx: &mut Tx, platform: Platform, url: &str) -> Result<Vec<Object>> {
+    const FOUND_MAX: i64 = 10;
+    let lower = diesel::dsl::sql::<diesel::sql_types::Text>("LOWER(url)");
+    let plain = url.trim_end_matches('/').to_lowercase();
+    let written = [format!("{plain}/"), plain];
+    let mut found: Vec<Object> = both!(tx, |db| objects::table
+        .filter(lower.clone().eq_any(&written))
+        .filter(objects::platform.eq(platform.slug()))
+        .order(objects::id.desc())
+        .limit(FOUND_MAX)
+        .load(db))?;
+    found.sort_by_key(|object| object.url != url);
+    Ok(found)
 }
 
 /// The newest posts of an identity.

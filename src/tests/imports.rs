@@ -19,6 +19,7 @@ use super::node::TestNode;
 use super::postgres::TestDatabase;
 use super::{Backend, on_both_databases};
 use crate::config::Config;
+use crate::console::{Command, execute};
 use crate::domain::id::PatronId;
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::money::{Amount, Currency};
@@ -236,6 +237,7 @@ fn replay(
         platform: TWITTER,
         owner: Owner { id: Some(ExternalId::new(TWITTER, name).unwrap()), handle: Some(name.to_owned()) },
         account: Some(name.to_owned()),
+        may_name: false,
         is_list: false,
         file_name: "archive.zip".to_owned(),
         file_size: 1,
@@ -508,4 +510,80 @@ async fn a_pasted_list_is_read_line_by_line_and_what_names_nothing_is_kept_to_be
     assert_eq!((stage.stored().await, stage.kept().len()), ((2, 2), 0));
     let empty = take_list(&stage.node, stage.patron, Platform::Flickr, flickr.account, "\nnothing\n").await;
     assert!(empty.unwrap_err().to_string().contains("no line names a post") && stage.kept().is_empty());
+}
+
+#[tokio::test]
+async fn an_account_of_a_platform_without_an_api_is_named_and_what_is_brought_for_it_counts() {
+    let stage = Stage::new().await;
+    const PHOTOS: Platform = Platform::FiveHundredPx;
+    let list = |numbers: &[u32]| {
+        numbers.iter().map(|number| format!("https://500px.com/photo/{number}\n")).collect::<String>()
+    };
+    // Nobody says whose the file is.
+    let refused = stage.upload(PHOTOS, "faves.txt", list(&[1]).as_bytes()).await.unwrap_err().to_string();
+    assert!(refused.contains("does not say whose it is"), "{refused}");
+    let federation = crate::federation::library::federation(&stage.node).await.unwrap();
+    let (name, platform, handle) = ("nils".into(), "500px".into(), "https://500px.com/mira".into());
+    let command = Command::BridgeConnect { name, platform, handle, is_trusted: false };
+    let connected = execute(&federation, command).await.unwrap();
+    assert!(connected.text.contains("no API that tells what somebody likes"), "{}", connected.text);
+    stage.upload(PHOTOS, "faves.txt", list(&[1, 2]).as_bytes()).await.unwrap();
+    assert!(step(&stage.node).await.unwrap());
+    // A photo that is new since then counts, in a list as in a file.
+    let account = stage.connections().await[0].account.clone();
+    assert_eq!(account, "@mira");
+    let row = take_list(&stage.node, stage.patron, PHOTOS, account, &list(&[1, 2, 3])).await.unwrap();
+    assert!(step(&stage.node).await.unwrap());
+    let done = stage.row(row.id).await;
+    assert_eq!((done.state.as_str(), done.likes, done.baseline, done.flattrs), ("done", 3, 0, 1));
+    // In one step, by a list alone.
+    let row =
+        take_list(&stage.node, stage.patron, Platform::AppNet, "nils".into(), "https://alpha.app.net/mira/post/7");
+    row.await.unwrap();
+    assert!(step(&stage.node).await.unwrap());
+    assert_eq!(stage.connections().await.len(), 2);
+    // A platform that is asked for accounts is not named.
+    let stranger = take_list(&stage.node, stage.patron, Platform::GitHub, "x".into(), "https://github.com/a/b").await;
+    assert!(stranger.unwrap_err().to_string().contains("no account `x` is connected there"));
+}
+
+#[tokio::test]
+async fn an_export_in_another_language_and_under_a_new_name_is_the_owners() {
+    let stage = Stage::new().await;
+    let instagram = Platform::Instagram;
+    let archive = |label: &str, handle: &str, codes: &[&str]| {
+        let owner = format!(
+            r#"{{"profile_user":[{{"string_map_data":{{"E-Mail-Adresse":{{"value":"n@n.example"}},"{label}":{{"value":"{handle}"}},
+            "Geburtsdatum":{{"value":"1990-01-02"}},"Privates Konto":{{"value":"False"}}}}}}]}}"#
+        );
+        let links: Vec<String> = codes
+            .iter()
+            .map(|code| {
+                format!(
+                    r#"{{"title":"mira","string_list_data":[{{"href":"https://www.instagram.com/p/{code}/","timestamp":1370000000}}]}}"#
+                )
+            })
+            .collect();
+        let likes = format!(r#"{{"likes_media_likes":[{}]}}"#, links.join(","));
+        zip(&[
+            ("personal_information/personal_information.json", owner.as_bytes()),
+            ("your_instagram_activity/likes/liked_posts.json", likes.as_bytes()),
+        ])
+    };
+    let bring = async |bytes: &[u8], account: Option<&str>| stage.import_as(instagram, "i.zip", bytes, account).await;
+    bring(&archive("Benutzername", "nils", &["BG9_t-x"]), None).await.unwrap();
+    bring(&archive(r"K\u00c3\u00a4ytt\u00c3\u00a4j\u00c3\u00a4tunnus", "nils", &["BG9_t-x"]), None).await.unwrap();
+    assert_eq!(stage.connections().await.len(), 1);
+    // The account is called otherwise now: its owner says so by choosing it.
+    let renamed = archive("Benutzername", "nils.lund", &["BG9_t-x", "BG9_t-y"]);
+    let refused = bring(&renamed, None).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("this is the file of nils.lund") && refused.contains("only its name has changed"),
+        "{refused}"
+    );
+    bring(&renamed, Some("nils")).await.unwrap();
+    bring(&renamed, None).await.unwrap();
+    let connections = stage.connections().await;
+    assert_eq!((connections.len(), connections[0].account.as_str()), (1, "@nils.lund"));
+    assert_eq!(stage.stored().await, (2, 2));
 }

@@ -22,6 +22,7 @@ mod feeds;
 mod followers;
 mod imports;
 mod money;
+mod named_accounts;
 mod operation;
 mod own_accounts;
 mod owners;

@@ -166,7 +166,7 @@ impl LiveApi for AppNet {
         let name = match who {
             Who::Id(id) => self.number(Who::account_on(id, PLATFORM)?)?.to_owned(),
             Who::Handle(handle) if is_name(handle) => format!("@{handle}"),
-            Who::Handle(handle) => return Err(Error::unsupported(format!("`{handle}` is not a name"))),
+            Who::Handle(handle) => return Err(Error::NotFound { message: format!("`{handle}` is not a name") }),
             Who::TokenOwner => "me".to_owned(),
         };
         let reply = self.get(self.at(&["users", &name], &[self.noted(true)])?, access).await?;

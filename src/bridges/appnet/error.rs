@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::objects;
 use crate::bridges::value::Quota;
 use crate::domain::time::Timestamp;
 
@@ -40,7 +41,7 @@ fn resets_at(headers: &Headers) -> Option<Timestamp> {
 
 /// The error that a reply with a failing status stands for.
 pub fn classify(reply: &HttpReply) -> Error {
-    match serde_json::from_slice::<WireReport>(&reply.body) {
+    match objects::from_slice::<WireReport>(&reply.body) {
         Ok(WireReport { meta }) if meta.code >= 400 => classify_parts(meta.code, &reply.headers, &meta),
         _ => {
             let nothing = WireReportMeta { code: reply.status, error_slug: None, error_message: None };
@@ -51,7 +52,7 @@ pub fn classify(reply: &HttpReply) -> Error {
 
 /// The error that a body reports by itself, whatever status it came with. `None` when it does not look like a report.
 pub fn reported(bytes: &[u8]) -> Option<Error> {
-    let WireReport { meta } = serde_json::from_slice(bytes).ok()?;
+    let WireReport { meta } = objects::from_slice(bytes).ok()?;
     (meta.code >= 400).then(|| classify_parts(meta.code, &Headers::default(), &meta))
 }
 

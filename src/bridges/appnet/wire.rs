@@ -101,10 +101,16 @@ struct WirePost {
     created_at: Option<String>,
     canonical_url: Option<String>,
     text: Option<String>,
+    html: Option<String>,
     entities: Option<WireEntities>,
     annotations: Option<Value>,
     #[serde(default)]
     is_deleted: bool,
+    /// It has no text, and is for programs alone.
+    #[serde(default)]
+    machine_only: bool,
+    /// Of a person, never of a post.
+    username: Option<Value>,
     repost_of: Option<Box<WirePost>>,
     reply_to: Option<Id>,
     // pnut.io
@@ -225,6 +231,11 @@ pub(super) fn checked_page_id(text: &str) -> Result<&str, Error> {
 }
 
 fn read_post(wire: WirePost, dialect: Dialect) -> Result<Option<Post>, Error> {
+    // People, files and channels have ids and owners too.
+    let is_written = wire.text.is_some() || wire.html.is_some() || wire.content.is_some();
+    if wire.username.is_some() || !(is_written || wire.is_deleted || wire.machine_only) {
+        return Err(Error::malformed("this is no post: nothing is written in it"));
+    }
     if wire.is_deleted {
         return Ok(None);
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::objects;
 use crate::bridges::value::Quota;
 use crate::bridges::wire;
 
@@ -26,14 +27,14 @@ pub fn quota(headers: &Headers) -> Quota {
 
 /// The error that a reply with a failing status stands for.
 pub fn classify(reply: &HttpReply) -> Error {
-    let body: Option<WireError> = serde_json::from_slice(&reply.body).ok();
+    let body: Option<WireError> = objects::from_slice(&reply.body).ok();
     let message = body.map_or_else(|| format!("HTTP {}", reply.status), |body| described(reply.status, &body));
     classified(reply.status, &reply.headers, &message)
 }
 
 /// The error that a body reports by itself, when it is known only as bytes. `None` when it does not look like a report.
 pub fn reported(bytes: &[u8]) -> Option<Error> {
-    let body: WireError = serde_json::from_slice(bytes).ok()?;
+    let body: WireError = objects::from_slice(bytes).ok()?;
     let word = body.error.to_ascii_lowercase();
     let status = match word.as_str() {
         "record not found" | "not found" => 404,

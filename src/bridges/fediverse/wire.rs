@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::url::{host_of, origin_of, uri as checked_uri};
 use super::{error, html};
 use crate::bridges::error::Error;
+use crate::bridges::objects;
 use crate::bridges::value::{ActorKind, LikeItem, Media, MediaKind, Post, PostKind, Profile};
 use crate::bridges::wire::{Listed, Text, described, document, list, time, titled, written};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
@@ -473,7 +474,7 @@ pub fn app(bytes: &[u8]) -> Result<(String, String), Error> {
         client_secret: String,
     }
     // The text of a parser may quote the secret.
-    let app: WireApp = match serde_json::from_slice(bytes) {
+    let app: WireApp = match objects::from_slice(bytes) {
         Ok(app) => app,
         Err(_) => return Err(error::reported(bytes).unwrap_or_else(|| Error::malformed("the reply is no app"))),
     };

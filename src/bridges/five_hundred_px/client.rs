@@ -240,7 +240,7 @@ impl LiveApi for FiveHundredPx {
             Who::Handle(name) if is_username(name) => {
                 self.get(&["users", "show"], &[("username", name)], access).await?
             }
-            Who::Handle(name) => return Err(Error::unsupported(format!("`{name}` is not a name on 500px"))),
+            Who::Handle(name) => return Err(Error::NotFound { message: format!("`{name}` is not a name on 500px") }),
             Who::TokenOwner => match access {
                 Access::User(_) => self.get(&["users"], &[], access).await?,
                 Access::Instance => {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::objects;
 use crate::bridges::wire::Text;
 
 #[derive(Deserialize)]
@@ -18,7 +19,7 @@ struct Report {
 
 /// The error that a reply with a failing status stands for.
 pub fn classify(reply: &HttpReply) -> Error {
-    let report: Option<Report> = serde_json::from_slice(&reply.body).ok();
+    let report: Option<Report> = objects::from_slice(&reply.body).ok();
     let text = report.and_then(|report| report.error).unwrap_or_default();
     by_status(reply.status, &reply.headers, &text)
 }
@@ -26,7 +27,7 @@ pub fn classify(reply: &HttpReply) -> Error {
 /// The error that a body reports by itself, whatever status it came with. `None` when it is no report: success has the
 /// same shape, with the status 200.
 pub fn reported(bytes: &[u8]) -> Option<Error> {
-    let report: Report = serde_json::from_slice(bytes).ok()?;
+    let report: Report = objects::from_slice(bytes).ok()?;
     let status = report.status.0.parse().ok().filter(|status| (400..600).contains(status))?;
     Some(by_status(status, &Headers::default(), &report.error?))
 }

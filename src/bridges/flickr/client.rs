@@ -142,7 +142,7 @@ impl Flickr {
             Who::Handle(handle) if !handle.trim().is_empty() && !handle.contains('/') => {
                 people::user(&self.call("flickr.people.findByUsername", &[("username", handle)], access).await?)
             }
-            Who::Handle(handle) => Err(Error::unsupported(format!("`{handle}` is not a name on Flickr"))),
+            Who::Handle(handle) => Err(Error::NotFound { message: format!("`{handle}` is not a name on Flickr") }),
             Who::TokenOwner => match access {
                 Access::User(_) => people::user(&self.call("flickr.test.login", &[], access).await?),
                 Access::Instance => {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::HttpReply;
+use crate::bridges::objects;
 use crate::bridges::wire::Text;
 
 #[derive(Deserialize)]
@@ -34,7 +35,7 @@ pub fn reported(bytes: &[u8]) -> Option<Error> {
     if let Some(problem) = oauth_problem(bytes) {
         return Some(problem);
     }
-    let report: Report = serde_json::from_slice(unwrapped(bytes)).ok()?;
+    let report: Report = objects::from_slice(unwrapped(bytes)).ok()?;
     if report.stat != "fail" {
         return None;
     }

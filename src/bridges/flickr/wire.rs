@@ -14,6 +14,7 @@ use super::error::{reported, unwrapped};
 use super::tables::licence_address;
 use super::url::{is_nsid, short_url};
 use crate::bridges::error::Error;
+use crate::bridges::objects;
 use crate::bridges::value::{LikeItem, Media, MediaKind, Post, PostKind};
 use crate::bridges::wire::{Id, Listed, Text, described, document, epoch, items, titled, written};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
@@ -54,7 +55,7 @@ pub(super) fn text(content: Option<Content>) -> Option<String> {
 
 /// A part that only adorns a post: damage in it is no reason to lose the post.
 fn adornment<T: DeserializeOwned>(value: Option<Value>) -> Option<T> {
-    serde_json::from_value(value?).ok()
+    objects::from_value(value?).ok()
 }
 
 fn is_zero(flag: Option<&Text>) -> bool {
@@ -162,7 +163,9 @@ fn page_of<T>(bytes: &[u8], read: impl Fn(WirePhoto) -> Result<T, Error>) -> Res
 /// Likes from `flickr.favorites.getPublicList` or `getList`, newest first.
 pub fn favorites(bytes: &[u8]) -> Result<Page<LikeItem>, Error> {
     page_of(bytes, |photo| {
-        let liked_at = photo.date_faved.as_ref().map(epoch).transpose()?;
+        // Only a list of favourites dates them; without it these are photos of another list.
+        let faved = photo.date_faved.as_ref().ok_or_else(|| Error::malformed("this photo is nobody's favourite"))?;
+        let liked_at = Some(epoch(faved)?);
         Ok(LikeItem { post: listed_post(photo)?, liked_at })
     })
 }

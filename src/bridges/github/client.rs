@@ -338,5 +338,9 @@ fn checked_number(account: &str) -> Result<&str, Error> {
 
 fn checked_login(handle: &str) -> Result<String, Error> {
     let is_login = address::is_login(handle);
-    if is_login { Ok(handle.to_owned()) } else { Err(Error::unsupported(format!("`{handle}` is not a login"))) }
+    if is_login {
+        Ok(handle.to_owned())
+    } else {
+        Err(Error::NotFound { message: format!("`{handle}` is not a login") })
+    }
 }

@@ -9,6 +9,7 @@ use crate::bridges::decode::{
 };
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::objects;
 use crate::bridges::value::ActorKind;
 use crate::bridges::wire::next_link;
 use crate::domain::identity::Platform;
@@ -81,7 +82,7 @@ fn exchanges(bytes: &[u8]) -> Result<Vec<HttpReply>, Error> {
         Many(Vec<Exchange>),
         One(Exchange),
     }
-    let recorded = serde_json::from_slice(bytes).map_err(|error| Error::malformed(error.to_string()))?;
+    let recorded = objects::from_slice(bytes).map_err(|error| Error::malformed(error.to_string()))?;
     let exchanges = match recorded {
         Recorded::Many(exchanges) => exchanges,
         Recorded::One(exchange) => vec![exchange],

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply, epoch_time};
+use crate::bridges::objects;
 use crate::bridges::value::Quota;
 use crate::domain::time::Timestamp;
 
@@ -38,14 +39,14 @@ pub fn quota(headers: &Headers) -> Quota {
 
 /// The error that a reply with a failing status stands for.
 pub fn classify(reply: &HttpReply) -> Error {
-    let body: Option<WireError> = serde_json::from_slice(&reply.body).ok();
+    let body: Option<WireError> = objects::from_slice(&reply.body).ok();
     let message = body.as_ref().map_or_else(|| format!("HTTP {}", reply.status), |body| described(reply.status, body));
     classify_parts(reply.status, &reply.headers, &message)
 }
 
 /// The error that a body reports by itself, when it is known only as bytes. `None` when it does not look like a report.
 pub fn reported(bytes: &[u8]) -> Option<Error> {
-    let body: WireError = serde_json::from_slice(bytes).ok()?;
+    let body: WireError = objects::from_slice(bytes).ok()?;
     let status = body.status.as_deref().and_then(|status| status.parse().ok());
     // Any object may have a `message`; only GitHub's reports point at its documentation or name a status.
     if status.is_none() && body.documentation_url.is_none() && body.errors.is_empty() {

@@ -271,7 +271,9 @@ async fn ids_and_handles_that_could_change_the_path_are_never_sent() {
         Who::Id(flickr),
     ] {
         let asked = github(&script).profile(&who, &Access::Instance).await;
-        assert_eq!(asked.unwrap_err().class(), "unsupported", "{who:?}");
+        // A name that nobody can have is nobody's; a number of another kind cannot be asked for.
+        let expected = if matches!(who, Who::Handle(_)) { "not_found" } else { "unsupported" };
+        assert_eq!(asked.unwrap_err().class(), expected, "{who:?}");
     }
     assert!(script.hosts().is_empty());
 }
@@ -280,4 +282,21 @@ async fn ids_and_handles_that_could_change_the_path_are_never_sent() {
 async fn a_304_without_an_etag_is_not_believed() {
     let script = Arc::new(Script::default().on(FIRST, 304, &[], b""));
     assert_eq!(first_page(&script).await.unwrap_err().class(), "malformed");
+}
+
+#[test]
+fn a_repository_tells_its_language_and_a_release_its_files() {
+    let repository = br#"{"id":7,"full_name":"mira/tide","html_url":"https://github.com/mira/tide","language":"Rust","topics":["maps"]}"#;
+    let shown = decode(Platform::GitHub, "repo", repository).unwrap();
+    assert_eq!(shown["tags"], serde_json::json!(["Rust", "maps"]));
+    let releases = br#"[{"id":7,"html_url":"https://github.com/mira/tide/releases/tag/v1","tag_name":"v1","assets":[
+        {"name":"tide.tar.gz","label":null,"content_type":"application/gzip","state":"uploaded",
+         "browser_download_url":"https://github.com/mira/tide/releases/download/v1/tide.tar.gz"},
+        {"name":"half","browser_download_url":"https://github.com/half","state":"starter"},{"no":1}]}]"#;
+    let shown = decode(Platform::GitHub, "releases", releases).unwrap();
+    let file = serde_json::json!([{
+        "kind": "link", "url": "https://github.com/mira/tide/releases/download/v1/tide.tar.gz",
+        "media_type": "application/gzip", "alt": "tide.tar.gz",
+    }]);
+    assert_eq!(shown["items"][0]["attachments"], file);
 }

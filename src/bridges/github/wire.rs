@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::bridges::error::Error;
-use crate::bridges::value::{ActorKind, LikeItem, Liker, Post, PostKind, Profile};
+use crate::bridges::value::{ActorKind, LikeItem, Liker, Media, MediaKind, Post, PostKind, Profile};
 use crate::bridges::wire::{Id, Listed, described, document, is_decimal_id, item, list, time, written};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 
@@ -39,6 +39,10 @@ struct WireRepo {
     html_url: String,
     description: Option<String>,
     created_at: Option<String>,
+    /// What most of it is written in.
+    language: Option<String>,
+    #[serde(default)]
+    topics: Vec<String>,
     license: Option<WireLicence>,
 }
 
@@ -76,6 +80,18 @@ struct WireRelease {
     #[serde(default)]
     draft: bool,
     published_at: Option<String>,
+    #[serde(default)]
+    assets: Vec<Value>,
+}
+
+/// A file of a release. One that is damaged is no reason to lose the release.
+#[derive(Deserialize)]
+struct WireAsset {
+    name: String,
+    label: Option<String>,
+    content_type: Option<String>,
+    browser_download_url: String,
+    state: Option<String>,
 }
 
 /// A profile from `GET /users/{login}`, `/user/{id}` or `/user`, of a person, an organisation or a bot.
@@ -215,6 +231,7 @@ fn repository_post(repo: WireRepo) -> Result<Post, Error> {
         owner_handle: repo.owner.map(|owner| owner.login),
         description: described(repo.description),
         published: repo.created_at.as_deref().map(time).transpose()?,
+        tags: written(repo.language).into_iter().chain(repo.topics).collect(),
         // GitHub writes NOASSERTION for a licence file that it does not recognise: not a licence that we could name.
         licence: repo.license.and_then(|licence| licence.spdx_id).filter(|spdx| spdx != "NOASSERTION"),
         ..Post::new(id, PostKind::Repository, repo.full_name, repo.html_url)
@@ -230,9 +247,20 @@ fn release_post(release: WireRelease, repository: Option<&Post>) -> Result<Post,
         owner_handle: repository.and_then(|repository| repository.owner_handle.clone()).or(owner_in_url),
         description: described(release.body),
         published: release.published_at.as_deref().map(time).transpose()?,
+        attachments: release.assets.into_iter().filter_map(attached).collect(),
         licence: repository.and_then(|repository| repository.licence.clone()),
         ..Post::new(id, PostKind::Release, title, release.html_url)
     })
+}
+
+/// A file of a release, as somewhere to go. What is still being uploaded is none yet.
+fn attached(asset: Value) -> Option<Media> {
+    let asset: WireAsset = item(asset).ok()?;
+    if asset.state.is_some_and(|state| state != "uploaded") {
+        return None;
+    }
+    let link = Media::new(MediaKind::Link, asset.browser_download_url);
+    Some(Media { media_type: written(asset.content_type), alt: written(asset.label).or(Some(asset.name)), ..link })
 }
 
 /// Reads a document. A report of an error where a document should be is that error, whatever it came in.

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use url::Url;
 
+use super::door::GraphDoor;
 use super::{PAGE_SIZE_GRAPH, PAGE_SIZE_LEGACY, error, graph, url as address, wire};
-use crate::bridges::LiveApi;
 use crate::bridges::error::Error;
 use crate::bridges::http::{Header, Http, HttpReply};
 use crate::bridges::oauth2::{ClientAuth, OAuth2Config, OAuth2Door};
@@ -21,6 +21,7 @@ use crate::bridges::value::{
     Access, Credential, Cursor, LikePage, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Secret, Who,
 };
 use crate::bridges::wire::is_decimal_id;
+use crate::bridges::{LiveApi, SignInApi};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::Instagram;
@@ -65,20 +66,21 @@ pub struct ApiConfig {
 pub struct Instagram {
     config: Config,
     http: Arc<dyn Http>,
-    pub(super) door: Option<OAuth2Door>,
+    pub(super) door: Option<Box<dyn SignInApi>>,
 }
 
-fn door(config: &Config, http: &Arc<dyn Http>) -> Option<OAuth2Door> {
+fn door(config: &Config, http: &Arc<dyn Http>) -> Option<Box<dyn SignInApi>> {
     let api = config.api.as_ref()?;
     let (scopes, scope_separator): (&[&str], char) = match api.api {
         Api::Graph => (&["instagram_business_basic"], ','),
         Api::Legacy => (&["basic", "public_content", "likes"], ' '),
     };
-    let config = OAuth2Config {
+    let client_secret = api.client_secret.clone()?;
+    let door = OAuth2Config {
         auth_url: api.authorize_url.clone(),
         token_url: api.token_url.clone(),
         client_id: api.client_id.clone()?,
-        client_secret: Some(api.client_secret.clone()?),
+        client_secret: Some(client_secret.clone()),
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         scope_separator,
         uses_pkce: false,
@@ -86,7 +88,17 @@ fn door(config: &Config, http: &Arc<dyn Http>) -> Option<OAuth2Door> {
         extra: Vec::new(),
         user_agent: config.user_agent.clone(),
     };
-    Some(OAuth2Door::new(config, Arc::clone(http)))
+    let door = OAuth2Door::new(door, Arc::clone(http));
+    Some(match api.api {
+        Api::Legacy => Box::new(door),
+        Api::Graph => Box::new(GraphDoor {
+            door,
+            http: Arc::clone(http),
+            base_url: api.base_url.clone(),
+            client_secret,
+            user_agent: config.user_agent.clone(),
+        }),
+    })
 }
 
 impl Instagram {
@@ -179,7 +191,7 @@ impl Instagram {
                 let not_found = || Error::NotFound { message: format!("nobody is called {handle}") };
                 wire::found_by_name(&reply.body, handle)?.ok_or_else(not_found)?
             }
-            Who::Handle(handle) => return Err(Error::unsupported(format!("`{handle}` is not a handle"))),
+            Who::Handle(handle) => return Err(Error::NotFound { message: format!("`{handle}` is not a handle") }),
         };
         let profile = wire::profile(&self.get(&["users", number(&id)?], &[], access).await?.body)?;
         if profile.id == id {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::objects;
 use crate::bridges::value::Quota;
 
 #[derive(Deserialize)]
@@ -55,7 +56,7 @@ pub fn classify(reply: &HttpReply) -> Error {
 
 /// The error that a body reports by itself, whatever status it came with. `None` when it is no report.
 pub fn reported(bytes: &[u8]) -> Option<Error> {
-    let body: WireBody = serde_json::from_slice(bytes).ok()?;
+    let body: WireBody = objects::from_slice(bytes).ok()?;
     if let Some(error) = body.error {
         return Some(by_number(error));
     }

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::url;
 use super::wire::{object, untitled};
@@ -21,6 +21,21 @@ use crate::bridges::wire::{Text, described, epoch, titled};
 use crate::bridges::{ExportFile, ExportOwner, Member};
 
 const OWNER_BYTES_MAX: usize = 1024 * 1024;
+/// What Instagram calls a handle, in some languages; elsewhere it is told by its form.
+const LABELS: [&str; 12] = [
+    "username",
+    "benutzername",
+    "nom d’utilisateur",
+    "nom d'utilisateur",
+    "nombre de usuario",
+    "nome utente",
+    "nome de usuário",
+    "gebruikersnaam",
+    "användarnamn",
+    "brugernavn",
+    "nazwa użytkownika",
+    "имя пользователя",
+];
 /// How deep boxes stand in boxes in the newer shape; what is deeper is not looked at.
 const DEPTH_MAX: usize = 6;
 
@@ -78,10 +93,8 @@ impl ExportFile for Export {
         let document: Value = stream::whole(input, OWNER_BYTES_MAX)?;
         let fields = document.pointer("/profile_user/0/string_map_data").and_then(Value::as_object);
         let fields = fields.ok_or_else(|| Error::malformed("the file names no owner"))?;
-        // The word for it is in the language of the account; in another one the owner stays unknown.
-        let handle = fields.get("Username").and_then(|field| field.get("value")).and_then(Value::as_str).map(repaired);
         // The number of the account stands nowhere in the file.
-        Ok(ExportOwner { id: None, handle: handle.filter(|handle| url::is_handle(handle)) })
+        Ok(ExportOwner { id: None, handle: own_handle(fields) })
     }
 
     fn likes(
@@ -106,6 +119,25 @@ impl ExportFile for Export {
             "this list does not say which posts were liked (exports before 2020 did not): ask Instagram for a new one",
         ))
     }
+}
+
+/// The handle among what somebody has told Instagram. The words for the fields are in the language of the account: one
+/// that is known decides, else the only value that has the form of a handle. Two that could be one are none.
+fn own_handle(fields: &Map<String, Value>) -> Option<String> {
+    let is_label = |label: &str| LABELS.contains(&repaired(label).trim().to_lowercase().as_str());
+    let values = |fields: Vec<(&String, &Value)>| -> Vec<String> {
+        let texts = fields.into_iter().filter_map(|(_, field)| field.get("value")?.as_str().map(repaired));
+        texts.filter(|text| url::is_handle(text)).collect()
+    };
+    let mut found = values(fields.iter().filter(|(label, _)| is_label(label)).collect());
+    if found.is_empty() {
+        found = values(fields.iter().collect());
+        // Handles are written small, and hardly ever in digits alone, whatever stands beside them.
+        found.retain(|text| !text.bytes().any(|b| b.is_ascii_uppercase()) && !text.bytes().all(|b| b.is_ascii_digit()));
+    }
+    found.sort();
+    found.dedup();
+    if let [_] = found.as_slice() { found.pop() } else { None }
 }
 
 /// The first byte that is no space, without taking it.

@@ -14,7 +14,8 @@ use crate::bridges::value::{ActorKind, Media, MediaKind, Post, PostKind, Profile
 use crate::bridges::wire::{Text, described, document, item, items, titled, written};
 use crate::domain::identity::ExternalId;
 
-/// What is asked for of an account; `biography` and `website` are told to some apps only.
+/// What is asked for of an account. `biography` and `website` belong to apps with Facebook Login, and asking others for them
+/// fails; what a reply holds of them is read all the same.
 pub const PROFILE_FIELDS: &str = "user_id,username,name,account_type,profile_picture_url";
 pub const MEDIA_FIELDS: &str = "id,caption,media_type,media_url,thumbnail_url,permalink,timestamp,username,\
                                 children{media_type,media_url,thumbnail_url}";

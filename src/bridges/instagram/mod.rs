@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod decode;
+pub mod door;
 pub mod error;
 pub mod export;
 pub mod graph;
@@ -41,7 +42,8 @@ static CAPABILITIES_EXPORT: Capabilities = Capabilities {
 
 static CAPABILITIES_GRAPH: Capabilities = Capabilities {
     sign_in: SignIn::OAuth2,
-    backlink_fields: &["website", "biography"],
+    // It shows neither `website` nor `biography` to an app without Facebook Login: signing in is the proof.
+    backlink_fields: &[],
     page_size_max: Some(PAGE_SIZE_GRAPH),
     ..CAPABILITIES_EXPORT
 };
@@ -88,6 +90,6 @@ impl Bridge for Instagram {
     }
 
     fn sign_in(&self) -> Option<&dyn SignInApi> {
-        self.door.as_ref().map(|door| door as &dyn SignInApi)
+        self.door.as_deref()
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Api, ApiConfig, Config, Instagram, export, graph, wire};
+use crate::bridges::ExportFile;
 use crate::bridges::archive::{Archive, Limits};
 use crate::bridges::decode::{decode, kinds};
 use crate::bridges::{
@@ -146,6 +147,35 @@ fn a_file_of_another_kind_is_refused_with_its_class() {
     check("export-likes", NOTICES, "malformed");
     let refused = br#"{"meta":{"code":400,"error_type":"APINotFoundError","error_message":"x"},"data":[]}"#;
     check("liked", refused, "not_found");
+}
+
+#[test]
+fn a_place_is_told_by_its_name() {
+    let media = |place: &str| {
+        let bytes = format!(
+            r#"{{"meta":{{"code":200}},"data":{{"id":"9007199254740993_5","link":"http://instagr.am/p/BG9_t-x/","location":{place}}}}}"#
+        );
+        wire::media(bytes.as_bytes()).unwrap().place
+    };
+    assert_eq!(media(r#"{"id":1,"name":"Tide harbour","latitude":54.1}"#).as_deref(), Some("Tide harbour"));
+    assert_eq!((media(r#"{"latitude":54.1,"longitude":9.2}"#), media("null")), (None, None));
+}
+
+#[test]
+fn the_owner_of_a_file_is_found_in_every_language_or_is_unknown() {
+    let check = |fields: &str, expected: Option<&str>| {
+        let file = format!(r#"{{"profile_user":[{{"string_map_data":{{{fields}}}}}]}}"#);
+        let owner = export::Export.owner("personal_information.json", &mut file.as_bytes()).unwrap();
+        assert_eq!(owner.handle.as_deref(), expected, "{fields}");
+    };
+    check(r#""Benutzername":{"value":"nils"},"Geschlecht":{"value":"divers"},"Name":{"value":"Nils"}"#, Some("nils"));
+    check(r#""Nom d\u00e2\u0080\u0099utilisateur":{"value":"nils"},"Genre":{"value":"homme"}"#, Some("nils"));
+    check(
+        r#""K\u00c3\u00a4ytt\u00c3\u00a4j\u00c3\u00a4":{"value":"nils.lund"},"Nimi":{"value":"Nils"}"#,
+        Some("nils.lund"),
+    );
+    check(r#""x":{"value":"nils"},"y":{"value":"mies"}"#, None);
+    check(r#""x":{"value":"n@n.example"},"y":{"value":"+491234"},"z":{"value":"False"}"#, None);
 }
 
 #[test]
@@ -326,7 +356,8 @@ async fn ids_and_handles_that_could_change_the_path_are_never_sent() {
     let script = Arc::new(Script::default());
     let bridge = instagram(&script, Some(Api::Legacy));
     for who in [Who::Handle("../self".into()), Who::Id(account("7/media")), Who::Id(account("self"))] {
-        assert_eq!(bridge.profile(&who, &user()).await.unwrap_err().class(), "unsupported", "{who:?}");
+        let expected = if matches!(who, Who::Handle(_)) { "not_found" } else { "unsupported" };
+        assert_eq!(bridge.profile(&who, &user()).await.unwrap_err().class(), expected, "{who:?}");
     }
     let post = ObjectRef::new(Platform::Instagram, "../users/self").unwrap();
     assert_eq!(bridge.post(&post, None, &user()).await.unwrap_err().class(), "unsupported");

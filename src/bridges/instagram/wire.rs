@@ -50,6 +50,7 @@ struct WireMedia {
     created_time: Option<Text>,
     caption: Option<WireCaption>,
     tags: Option<Vec<String>>,
+    location: Option<Value>,
     user: Option<WireOwner>,
     images: Option<WireFiles>,
     videos: Option<WireFiles>,
@@ -321,6 +322,8 @@ fn read_media(media: WireMedia) -> Result<Post, Error> {
         published: media.created_time.as_ref().map(any_time).transpose()?,
         attachments,
         tags: media.tags.unwrap_or_default(),
+        // A place may be known by its coordinates alone, and those are nobody's name for it.
+        place: media.location.and_then(|place| written(place["name"].as_str().map(str::to_owned))),
         ..Post::new(object(&code)?, kind, title, url::permalink(&code))
     })
 }

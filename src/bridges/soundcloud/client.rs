@@ -299,7 +299,7 @@ impl SoundCloud {
                     }
                 }
             }
-            Who::Handle(handle) => Err(Error::unsupported(format!("`{handle}` is not a name on SoundCloud"))),
+            Who::Handle(handle) => Err(Error::NotFound { message: format!("`{handle}` is not a name on SoundCloud") }),
             Who::TokenOwner => Ok(self.me(access).await?.id.account().to_owned()),
         }
     }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::wire::written_at;
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::objects;
 use crate::domain::time::Timestamp;
 
 #[derive(Deserialize)]
@@ -64,13 +65,13 @@ fn is_limit(meta: &WireMeta) -> bool {
 
 /// The error that a reply with a failing status stands for.
 pub fn classify(reply: &HttpReply) -> Error {
-    let body: Option<WireError> = serde_json::from_slice(&reply.body).ok();
+    let body: Option<WireError> = objects::from_slice(&reply.body).ok();
     classified(reply.status, &reply.headers, body.as_ref())
 }
 
 /// The error that a body reports by itself, when it is known only as bytes. `None` when it does not look like a report.
 pub fn reported(bytes: &[u8]) -> Option<Error> {
-    let body: WireError = serde_json::from_slice(bytes).ok()?;
+    let body: WireError = objects::from_slice(bytes).ok()?;
     Some(classified(body.status()?, &Headers::default(), Some(&body)))
 }
 

@@ -139,6 +139,7 @@ fn a_file_of_another_kind_is_refused_with_its_class() {
     check("error", USER, "malformed");
     check("error", b"{}", "malformed");
     check("streams", USER, "malformed");
+    check("token", br#"["1","a","b",null,null]"#, "malformed");
 }
 
 #[test]
@@ -362,7 +363,9 @@ async fn ids_and_handles_that_could_change_the_path_are_never_sent() {
         id(Platform::Flickr, "soundcloud:users:7"),
     ] {
         let asked = bridge.profile(&who, &Access::Instance).await;
-        assert_eq!(asked.unwrap_err().class(), "unsupported", "{who:?}");
+        // A name that nobody can have is nobody's; a number of another kind cannot be asked for.
+        let expected = if matches!(who, Who::Handle(_)) { "not_found" } else { "unsupported" };
+        assert_eq!(asked.unwrap_err().class(), expected, "{who:?}");
     }
     let object = |platform, text: &str| ObjectRef::new(platform, text).unwrap();
     for object in [

@@ -436,5 +436,5 @@ fn checked_number(text: &str) -> Result<&str, Error> {
 
 fn checked_handle(text: &str) -> Result<&str, Error> {
     let is_handle = address::is_handle(text);
-    if is_handle { Ok(text) } else { Err(Error::unsupported(format!("`{text}` is not a handle"))) }
+    if is_handle { Ok(text) } else { Err(Error::NotFound { message: format!("`{text}` is not a handle") }) }
 }

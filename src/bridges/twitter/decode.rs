@@ -15,6 +15,7 @@ use crate::bridges::decode::{
 };
 use crate::bridges::error::Error;
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::objects;
 use crate::domain::identity::Platform;
 
 pub const DECODER: Decoder = Decoder { platform: Platform::Twitter, kinds: KINDS, read: decode };
@@ -70,16 +71,16 @@ enum Recorded {
 }
 
 fn recorded(bytes: &[u8]) -> Recorded {
-    if let Ok(exchange) = serde_json::from_slice::<Exchange>(bytes) {
+    if let Ok(exchange) = objects::from_slice::<Exchange>(bytes) {
         return Recorded::Exchanges(vec![exchange.into_reply()]);
     }
-    if let Ok(exchanges) = serde_json::from_slice::<Vec<Exchange>>(bytes)
+    if let Ok(exchanges) = objects::from_slice::<Vec<Exchange>>(bytes)
         && !exchanges.is_empty()
     {
         return Recorded::Exchanges(exchanges.into_iter().map(Exchange::into_reply).collect());
     }
     let known = ["data", "meta", "errors", "error", "title", "id", "like", "resources", "token_type"];
-    match serde_json::from_slice::<Map<String, Value>>(bytes) {
+    match objects::from_slice::<Map<String, Value>>(bytes) {
         Ok(named)
             if !named.is_empty()
                 && named.values().all(Value::is_object)
@@ -185,7 +186,7 @@ fn export_likes(bytes: &[u8]) -> Result<Value, Error> {
         prefix: String,
         records: Value,
     }
-    let unwrapped = serde_json::from_slice::<Wrapped>(bytes).ok().map(|it| format!("{}{}", it.prefix, it.records));
+    let unwrapped = objects::from_slice::<Wrapped>(bytes).ok().map(|it| format!("{}{}", it.prefix, it.records));
     let mut input = unwrapped.as_deref().map_or(bytes, str::as_bytes);
     export_json(|take| export::Archive.likes("data/like.js", &mut input, take))
 }

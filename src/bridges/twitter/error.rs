@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply};
+use crate::bridges::objects;
 use crate::bridges::value::Quota;
 use crate::bridges::wire::{Text, epoch};
 
@@ -61,7 +62,7 @@ struct Refusal {
 }
 
 fn refusal(bytes: &[u8]) -> Option<Refusal> {
-    let body: WireProblem = serde_json::from_slice(bytes).ok()?;
+    let body: WireProblem = objects::from_slice(bytes).ok()?;
     if body.data.is_some() {
         return None;
     }
@@ -69,7 +70,7 @@ fn refusal(bytes: &[u8]) -> Option<Refusal> {
         // The first form of version 1.1 wrote a list of texts.
         match error {
             Value::String(text) => Some(WireProblem { message: Some(text.clone()), ..nothing() }),
-            other => serde_json::from_value::<WireProblem>(other.clone()).ok(),
+            other => objects::from_value::<WireProblem>(other.clone()).ok(),
         }
     });
     let is_problem = body.kind.is_some() && body.title.is_some();

@@ -165,6 +165,7 @@ fn a_file_of_another_kind_is_refused_with_its_class() {
     check("liked-tweets", LIMITED, "rate_limited");
     check("status", br#"{"errors":[{"code":144,"message":"No status found with that ID."}]}"#, "not_found");
     check("favorites", V2_LIKED, "malformed");
+    check("rate-limit-status", V1_FAVORITES, "malformed");
     check("liked-tweets", V1_FAVORITES, "malformed");
     check("liked-tweets", &V2_LIKED[..V2_LIKED.len() / 2], "malformed");
     check("liked-tweets", b"<!DOCTYPE html><html></html>", "malformed");
@@ -173,6 +174,19 @@ fn a_file_of_another_kind_is_refused_with_its_class() {
     check("export-account", LIKE_JS, "malformed");
     let shown = decode(Platform::Twitter, "app-token", APP_TOKEN).unwrap().to_string();
     assert!(!shown.contains("never"), "{shown}");
+}
+
+#[test]
+fn who_is_named_in_a_tweet_is_told_by_either_api() {
+    let status = br#"{"id_str":"7","full_text":"@nils tide","user":{"id_str":"5","screen_name":"mira"},
+        "entities":{"user_mentions":[{"screen_name":"nils","id_str":"9007199254740993"},{"no":1}]}}"#;
+    let tweet = br#"{"data":{"id":"7","text":"@nils tide","author_id":"5",
+        "entities":{"mentions":[{"username":"nils","id":"9007199254740993"}]}}}"#;
+    for (kind, bytes) in [("status", &status[..]), ("tweet", &tweet[..])] {
+        let shown = decode(Platform::Twitter, kind, bytes).unwrap();
+        let named = serde_json::json!([{ "handle": "nils", "id": "twitter:9007199254740993" }]);
+        assert_eq!(shown["mentions"], named, "{kind}");
+    }
 }
 
 #[test]
@@ -378,7 +392,9 @@ async fn ids_and_handles_that_could_change_the_path_are_never_sent() {
             Who::Id(ExternalId::new(Platform::GitHub, "7").unwrap()),
         ] {
             let asked = bridge.profile(&who, &Access::Instance).await;
-            assert_eq!(asked.unwrap_err().class(), "unsupported", "{who:?}");
+            // A name that nobody can have is nobody's; a number of another kind cannot be asked for.
+            let expected = if matches!(who, Who::Handle(_)) { "not_found" } else { "unsupported" };
+            assert_eq!(asked.unwrap_err().class(), expected, "{who:?}");
         }
         let tweet = ObjectRef::new(Platform::Twitter, "../users/me").unwrap();
         assert_eq!(bridge.post(&tweet, None, &user()).await.unwrap_err().class(), "unsupported");

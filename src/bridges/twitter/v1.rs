@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::wire::{Author, Parts, Tweet, UserParts, WireUrl, WireUserEntities, best_film, medium};
+use super::wire::{Author, Parts, Tweet, UserParts, WireUrl, WireUserEntities, account, best_film, medium};
 use super::{error, url};
 use crate::bridges::error::Error;
-use crate::bridges::value::{Media, Profile, Quota};
-use crate::bridges::wire::{Listed, Text, document, epoch, list, twitter_time};
+use crate::bridges::value::{Media, Mention, Profile, Quota};
+use crate::bridges::wire::{Listed, Text, document, epoch, item, list, twitter_time};
 
 #[derive(Deserialize)]
 struct WireStatus {
@@ -57,7 +57,14 @@ struct WireProfile {
 struct WireEntities {
     urls: Option<Vec<WireUrl>>,
     hashtags: Option<Vec<WireTag>>,
+    user_mentions: Option<Vec<Value>>,
     media: Option<Vec<WireMedia>>,
+}
+
+#[derive(Deserialize)]
+struct WireMention {
+    screen_name: String,
+    id_str: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -206,6 +213,7 @@ fn read_status(status: WireStatus) -> Result<Tweet, Error> {
         links,
         media: media.into_iter().filter_map(|media| attached(media, &page)).collect(),
         tags: entities.hashtags.into_iter().flatten().map(|tag| tag.text).collect(),
+        mentions: entities.user_mentions.into_iter().flatten().filter_map(mentioned).collect(),
         published: status.created_at.as_deref().map(twitter_time).transpose()?,
         is_sensitive: status.possibly_sensitive.unwrap_or(false),
         original,
@@ -236,4 +244,10 @@ fn attached(media: WireMedia, page: &str) -> Option<(Media, Option<Duration>)> {
     let found =
         Media { alt: media.ext_alt_text, width: size.map(|size| size.w), height: size.map(|size| size.h), ..found };
     Some((found, duration.map(Duration::from_millis)))
+}
+
+/// Somebody who is named in the text. One that is damaged is no reason to lose the tweet.
+fn mentioned(value: Value) -> Option<Mention> {
+    let WireMention { screen_name, id_str } = item(value).ok()?;
+    Some(Mention { handle: screen_name, account: id_str.and_then(|id| account(&id.0).ok()) })
 }

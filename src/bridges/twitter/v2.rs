@@ -13,8 +13,9 @@ use serde_json::Value;
 use super::wire::{Author, Parts, Tweet, UserParts, WireUrl, WireUserEntities, account, best_film, medium};
 use super::{error, url};
 use crate::bridges::error::Error;
-use crate::bridges::value::{Liker, Media, Profile};
-use crate::bridges::wire::{Listed, Text, document, items, time};
+use crate::bridges::objects;
+use crate::bridges::value::{Liker, Media, Mention, Profile};
+use crate::bridges::wire::{Listed, Text, document, item, items, time};
 
 /// What is asked for beyond the default of an id and a text.
 pub const TWEET_FIELDS: &str = "created_at,author_id,entities,attachments,possibly_sensitive,referenced_tweets";
@@ -79,6 +80,13 @@ struct WireTweet {
 struct WireEntities {
     urls: Option<Vec<WireUrl>>,
     hashtags: Option<Vec<WireTag>>,
+    mentions: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+struct WireMention {
+    username: String,
+    id: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -150,7 +158,7 @@ impl Included {
 }
 
 fn readable<T: serde::de::DeserializeOwned>(values: Option<Vec<Value>>) -> impl Iterator<Item = T> {
-    values.into_iter().flatten().filter_map(|value| serde_json::from_value(value).ok())
+    values.into_iter().flatten().filter_map(|value| objects::from_value(value).ok())
 }
 
 /// One page of a list.
@@ -255,6 +263,7 @@ fn read_tweet(tweet: WireTweet, included: &Included) -> Result<Tweet, Error> {
         links: entities.urls.unwrap_or_default(),
         media,
         tags: entities.hashtags.into_iter().flatten().map(|tag| tag.tag).collect(),
+        mentions: entities.mentions.into_iter().flatten().filter_map(mentioned).collect(),
         published: tweet.created_at.as_deref().map(time).transpose()?.map(|at| at.floor_to_second()),
         is_sensitive: tweet.possibly_sensitive,
         original,
@@ -274,4 +283,10 @@ fn attached(media: &WireMedia, page: &str) -> Option<(Media, Option<Duration>)> 
 
 fn handle(name: String) -> Result<String, Error> {
     if name.is_empty() { Err(Error::malformed("an account without a name")) } else { Ok(name) }
+}
+
+/// Somebody who is named in the text. One that is damaged is no reason to lose the tweet.
+fn mentioned(value: Value) -> Option<Mention> {
+    let WireMention { username, id } = item(value).ok()?;
+    Some(Mention { handle: username, account: id.and_then(|id| account(&id.0).ok()) })
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::url;
 use crate::bridges::error::Error;
-use crate::bridges::value::{ActorKind, LikeItem, Media, MediaKind, Post, PostKind, Profile};
+use crate::bridges::value::{ActorKind, LikeItem, Media, MediaKind, Mention, Post, PostKind, Profile};
 use crate::bridges::wire::{Listed, described, titled, written};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
@@ -64,6 +64,7 @@ pub(super) struct Parts {
     pub links: Vec<WireUrl>,
     pub media: Vec<(Media, Option<Duration>)>,
     pub tags: Vec<String>,
+    pub mentions: Vec<Mention>,
     pub published: Option<Timestamp>,
     pub is_sensitive: bool,
     /// The tweet that this one only passes on, and its author as far as known.
@@ -95,6 +96,7 @@ impl Parts {
             duration: self.media.iter().find_map(|(_, duration)| *duration),
             attachments: self.media.into_iter().map(|(media, _)| media).collect(),
             tags: self.tags,
+            mentions: self.mentions,
             is_sensitive: self.is_sensitive,
             alias_url,
             in_reply_to: self.answered.as_deref().map(object).transpose()?,

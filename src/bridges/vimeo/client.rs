@@ -310,7 +310,7 @@ fn path_of(who: &Who) -> Result<Vec<String>, Error> {
         Who::TokenOwner => return Ok(vec!["me".to_owned()]),
         Who::Id(id) => account_number(Who::account_on(id, PLATFORM)?)?,
         Who::Handle(handle) if address::is_name(handle) => address::number_in_name(handle).unwrap_or(handle),
-        Who::Handle(handle) => return Err(Error::unsupported(format!("`{handle}` is not a name on Vimeo"))),
+        Who::Handle(handle) => return Err(Error::NotFound { message: format!("`{handle}` is not a name on Vimeo") }),
     };
     Ok(vec!["users".to_owned(), name.to_owned()])
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::bridges::error::{Error, readable};
 use crate::bridges::http::{Headers, HttpReply, http_time};
+use crate::bridges::objects;
 use crate::bridges::value::Quota;
 use crate::bridges::wire::{Text, epoch, time};
 use crate::domain::time::Timestamp;
@@ -54,15 +55,17 @@ fn reset(text: &str) -> Option<Timestamp> {
 
 /// The error that a reply with a failing status stands for.
 pub fn classify(reply: &HttpReply) -> Error {
-    let body: Option<WireError> = serde_json::from_slice(&reply.body).ok();
-    classified(reply.status, &reply.headers, body.as_ref())
+    let body: Option<WireError> = objects::from_slice(&reply.body).ok();
+    let told = format!("HTTP {}", reply.status);
+    classified(reply.status, &told, &reply.headers, body.as_ref())
 }
 
 /// The error that a body reports by itself, when it is known only as bytes. `None` when it does not look like a report.
 pub fn reported(bytes: &[u8]) -> Option<Error> {
-    let body: WireError = serde_json::from_slice(bytes).ok()?;
+    let body: WireError = objects::from_slice(bytes).ok()?;
     body.error.as_ref()?;
-    Some(classified(status_of(&body), &Headers::default(), Some(&body)))
+    // The status belongs to the words, but nobody has seen it.
+    Some(classified(status_of(&body), "", &Headers::default(), Some(&body)))
 }
 
 /// The status that belongs to a report which came without one.
@@ -78,8 +81,9 @@ fn status_of(body: &WireError) -> u16 {
     }
 }
 
-fn classified(status: u16, headers: &Headers, body: Option<&WireError>) -> Error {
-    let message = readable(&body.map_or_else(|| format!("HTTP {status}"), |body| described(status, body)));
+/// - `told`: the status as it came; empty when none did.
+fn classified(status: u16, told: &str, headers: &Headers, body: Option<&WireError>) -> Error {
+    let message = readable(&body.map_or_else(|| told.to_owned(), |body| described(told, body)));
     let expired =
         message.to_ascii_lowercase().contains("expired") || body.and_then(WireError::word) == Some("invalid_grant");
     // A limit and an outage are what their status says, whatever number a proxy left in the body.
@@ -107,15 +111,14 @@ fn until(headers: &Headers) -> Option<Timestamp> {
     quota(headers).resets_at.or_else(|| headers.retry_at())
 }
 
-fn described(status: u16, body: &WireError) -> String {
+fn described(told: &str, body: &WireError) -> String {
+    let code = body.error_code.as_ref().map(|code| format!("code {}", code.0));
+    let number: Vec<&str> = [Some(told), code.as_deref()].into_iter().flatten().filter(|it| !it.is_empty()).collect();
     let said = [&body.error, &body.error_description, &body.developer_message].into_iter().flatten();
-    let mut text = format!("HTTP {status}");
-    if let Some(code) = &body.error_code {
-        text = format!("{text}, code {}", code.0);
-    }
-    for part in said {
-        text = format!("{text}: {part}");
-    }
+    let mut parts = vec![number.join(", ")];
+    parts.extend(said.cloned());
+    parts.retain(|part| !part.is_empty());
+    let mut text = parts.join(": ");
     for invalid in &body.invalid_parameters {
         let code = invalid.error_code.as_ref().map_or("", Text::as_str);
         text = format!("{text}; {} {code}", invalid.field.as_deref().unwrap_or("?"));
@@ -181,5 +184,9 @@ mod tests {
         check(r#"{"error":"no such field"}"#, Some("malformed"));
         check(r#"{"uri":"/videos/1"}"#, None);
         check("[]", None);
+        check(r#"["x","y","5000",null,[]]"#, None);
+        let told = |body: &str| reported(body.as_bytes()).unwrap().message().to_owned();
+        assert_eq!(told(r#"{"error":"gone","error_code":5000}"#), "code 5000: gone", "no status came");
+        assert_eq!(told(r#"{"error":"Please try again."}"#), "Please try again.");
     }
 }

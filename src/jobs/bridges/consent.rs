@@ -16,7 +16,7 @@ use crate::domain::consent::Source;
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::{Month, Timestamp};
 use crate::federation::Node;
-use crate::flows::consent::{self as flow, ConsentError, LOOK_AGE};
+use crate::flows::consent::{self as flow, ConsentError, LOOK_AGE, Wish};
 use crate::flows::flattr;
 use crate::storage::consent::{self, OptOut};
 use crate::storage::identities::Identity;
@@ -58,6 +58,21 @@ pub async fn check_opt_out(node: &Node, token: &str) -> Result<Vec<Source>, Look
     node.write(move |tx| flow::judge(tx, &instance, &token, &reading, now))
         .await
         .map_err(|error| LookUpError::Job(error.into()))
+}
+
+/// Obeys an owner who has signed in at the platform. What the platform granted for it is not kept.
+///
+/// - `profile`: of the account behind the sign-in, read at `seen_at`.
+pub async fn opt_out_signed_in(
+    node: &Node,
+    wish: Wish,
+    profile: &Profile,
+    token: String,
+    seen_at: Timestamp,
+) -> Result<(OptOut, Vec<Source>), JobError> {
+    let reading = reading_of(profile, seen_at);
+    let (instance, now) = (node.instance.clone(), node.now());
+    Ok(node.write(move |tx| flow::signed_in(tx, &instance, wish, &token, &reading, now)).await?)
 }
 
 /// The profile of exactly this account.

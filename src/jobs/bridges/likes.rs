@@ -17,6 +17,7 @@ use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
 use crate::flows::connect::{self, After, Changed, ConnectError, Habit, Page, PassKind};
+use crate::flows::prove_account;
 use crate::flows::watch_bridge::{self, Exchange};
 use crate::storage::connections::{self, Connection, Pass};
 use crate::storage::grants::Purpose;
@@ -124,6 +125,11 @@ async fn take_turn(
     let Some(live) = bridge.live() else {
         return put_off(node, connection, notes::NO_API, now).await;
     };
+    if prove_account::is_by_name(account.account()) {
+        // Whoever bears the name today is not known to be the patron.
+        let reason = "only the name of this account is known: connect it once more, by signing in or with its address";
+        return put_off(node, connection, reason, now).await;
+    }
     let able = bridge.capabilities();
     let (own, sent) = meter::counted(credentials::of(node, &*bridge, &account, Purpose::Likes)).await;
     let own = match own? {

@@ -27,7 +27,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 
 use super::JobError;
-use crate::bridges::{self, Access, Post, Profile, Quota, Who, meter};
+use crate::bridges::{self, Access, Bridge, Post, Profile, Quota, Who, meter};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::fault;
@@ -45,7 +45,7 @@ pub use authors::look_for_authors;
 pub use checks::ask_due;
 pub use claim_sign_in::{SignedIn, claim_signed_in, end_sign_in, signed_in_as};
 pub use claims::{Checked, check_account, check_before_payout, check_claim, check_identity};
-pub use consent::{begin_opt_out, check_opt_out, read_consents};
+pub use consent::{begin_opt_out, check_opt_out, opt_out_signed_in, read_consents};
 pub use likes::{Turn, TurnEnd, read_likes, read_now};
 pub use posts::{read_feeds, resolve_known};
 pub use sources::check_sources;
@@ -291,6 +291,8 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
 pub enum LookUpError {
     #[error("the bridge to {0} is switched off")]
     SwitchedOff(Platform),
+    #[error("{} has no API that this instance can ask", .0.label())]
+    NoApi(Platform),
     #[error("the operator has paused the bridge to {0}")]
     Paused(Platform),
     #[error("{0}")]
@@ -299,6 +301,13 @@ pub enum LookUpError {
     NoBacklink(String),
     #[error("{0}")]
     Job(#[from] JobError),
+}
+
+/// Whether no API tells this instance what anybody likes there: what people bring is all there is, and an account as the
+/// source of it is known by its name.
+pub fn is_known_by_name(bridge: &dyn Bridge) -> bool {
+    let able = bridge.capabilities();
+    bridge.live().is_none() || !(able.lists_likes_of_others || able.lists_own_likes)
 }
 
 /// Asks the platform for an account and stores what it says; what its profile says of being bridged is obeyed at once.
@@ -322,7 +331,7 @@ async fn look_up_as(
 /// Asks the platform for an account and stores nothing.
 async fn ask(node: &Node, platform: Platform, who: &Who, access: &Access) -> Result<Profile, LookUpError> {
     let bridge = node.bridges.get(platform).cloned().ok_or(LookUpError::SwitchedOff(platform))?;
-    let live = bridge.live().ok_or(LookUpError::SwitchedOff(platform))?;
+    let live = bridge.live().ok_or(LookUpError::NoApi(platform))?;
     if node.bridges.meter(platform).is_some_and(|meter| meter.is_paused()) {
         return Err(LookUpError::Paused(platform));
     }

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use self::read::{QUEUE, Resolver, Source};
 use super::JobError;
+use super::bridges::is_known_by_name;
 use crate::bridges::{self, Bridge, pasted};
 use crate::domain::id::PatronId;
 use crate::domain::identity::Platform;
@@ -164,6 +165,7 @@ async fn accept(
     refused: Option<String>,
 ) -> Result<Import, ImportFailure> {
     let bridge = bridge_of(node, platform)?;
+    let may_name = is_known_by_name(&*bridge);
     let looked = source.clone();
     let owner = tokio::task::spawn_blocking(move || looked.look(&*bridge)).await;
     let owner = owner.map_err(|error| broken(source, &error))??;
@@ -172,6 +174,7 @@ async fn accept(
         platform,
         owner,
         account,
+        may_name,
         is_list: source.is_list,
         file_name: source.name.clone(),
         file_size: i64::try_from(len).unwrap_or(i64::MAX),

@@ -211,11 +211,39 @@ async fn a_person_signs_in_by_either_api_and_a_token_that_was_taken_back_is_refu
         let access = Access::User(grant.credential.clone());
         assert_eq!(bridge.profile(&Who::TokenOwner, &access).await.unwrap().id, nils, "{api:?}");
         let renewed = bridge.sign_in().unwrap().refresh(&grant).await;
-        assert_eq!(renewed.unwrap_err().class(), "unauthorized_expired", "sign in again");
+        let (expected, life) = match api {
+            Api::Legacy => ("unauthorized_expired", None),
+            // Younger than a day, it is not renewed.
+            Api::Graph => ("malformed", Some(Duration::from_secs(30 * 24 * 3_600))),
+        };
+        assert_eq!((renewed.unwrap_err().class(), grant.expires_in), (expected, life));
         sandbox.world().revoke_tokens(INSTAGRAM, "nils").unwrap();
         let refused = bridge.profile(&Who::TokenOwner, &access).await;
         assert!(matches!(refused, Err(Error::Unauthorized { .. })), "{api:?}");
     }
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_granted_today_lasts_for_as_long_as_somebody_looks_now_and_then() {
+    let sandbox = sandbox().await;
+    let nils = fill(&mut sandbox.world(), 1);
+    let bridge = bridge(&sandbox, Api::Graph);
+    let mut grant = sign_in(&bridge, ("user", "nils")).await.unwrap();
+    for _ in 0..4 {
+        let life = grant.expires_in.expect("it ends");
+        sandbox.world().advance(life);
+        let access = Access::User(grant.credential.clone());
+        assert_eq!(bridge.profile(&Who::TokenOwner, &access).await.unwrap().id, nils, "it is renewed before it ends");
+        grant = bridge.sign_in().unwrap().refresh(&grant).await.unwrap();
+    }
+    sandbox.world().advance(Duration::from_secs(61 * 24 * 3_600));
+    let late = bridge.sign_in().unwrap().refresh(&grant).await;
+    assert_eq!(late.unwrap_err().class(), "unauthorized_expired", "sign in again");
+    // Without the exchange the sign-in proves all the same whose account it is, for an hour.
+    break_it(&mut sandbox.world(), INSTAGRAM, "/access_token", Kind::Http503);
+    let grant = sign_in(&bridge, ("user", "nils")).await.unwrap();
+    assert_eq!(grant.expires_in, Some(Duration::from_secs(3_600)));
     sandbox.stop().await;
 }
 

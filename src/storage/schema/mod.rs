@@ -16,7 +16,7 @@ pub use consent::{consent_looks, opt_outs, refusals};
 pub use fediverse::{author_looks, fediverse_apps, given_likes, inbox_envelopes, like_sources};
 pub use health::bridge_health;
 pub use posts::{feeds, post_check_turns, post_checks, post_details, profile_details, resolved_posts};
-pub use sign_in::{grants, sign_ins};
+pub use sign_in::{grants, owner_sign_ins, sign_ins};
 
 table! {
     logins (id) {

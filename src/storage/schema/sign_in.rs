@@ -14,6 +14,17 @@ table! {
 }
 
 table! {
+    owner_sign_ins (key) {
+        key -> Text,
+        browser -> Text,
+        platform -> Text,
+        purpose -> Text,
+        kept -> Text,
+        begun_at -> BigInt,
+    }
+}
+
+table! {
     grants (id) {
         id -> BigInt,
         platform -> Text,

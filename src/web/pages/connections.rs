@@ -1,8 +1,10 @@
 //! Connections: a patron's accounts elsewhere as sources of likes.
 //!
-//! Owns that nothing is read before the account is proved to be the patron's, and what is asked of a platform on a
-//! person's behalf: a handle that looks like one, a few times in a quarter of an hour, and an answer in words that the
-//! person can act on.
+//! Owns that nothing is read of a platform before the account is proved to be the patron's, and what is asked of a
+//! platform on a person's behalf: a handle that looks like one, a few times in a quarter of an hour, and an answer in
+//! words that the person can act on. Where nothing can be asked for likes, the patron names the account, and brings files.
+
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, ServiceConfig};
@@ -15,7 +17,7 @@ use super::{Page, PageError, PageResult, Posted, Visit, html, ok, redirect};
 use crate::bridges::{self, Profile, Who};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
-use crate::flows::prove_account::{self, Standing};
+use crate::flows::prove_account::{self, ProveError, Standing};
 use crate::jobs::{self, LookUpError, find};
 use crate::storage::claims::{self, ConnectionProof};
 use crate::storage::connections::{self, Connection, Setting};
@@ -50,16 +52,32 @@ pub fn live_platforms(visit: &Visit, chosen: &str) -> Vec<PlatformOption> {
     .collect()
 }
 
+/// Platforms whose accounts can be connected here: looked up, or named where people bring what they liked.
+fn connectable(visit: &Visit, chosen: &str) -> Vec<PlatformOption> {
+    let able = |bridge: &&Arc<dyn bridges::Bridge>| {
+        bridge.live().is_some() || (jobs::is_known_by_name(&***bridge) && bridge.export().is_some())
+    };
+    visit
+        .state
+        .bridges
+        .iter()
+        .filter(able)
+        .map(|bridge| {
+            let platform = bridge.platform();
+            PlatformOption { slug: platform.slug(), label: platform.label(), is_chosen: platform.slug() == chosen }
+        })
+        .collect()
+}
+
 /// Platforms that know this instance, so that people can sign in there.
 pub fn doors(visit: &Visit) -> Vec<PlatformOption> {
     doors_that(visit, false)
 }
 
 /// - `needs_handle`: whether those where the person's name says at which server.
-fn doors_that(visit: &Visit, needs_handle: bool) -> Vec<PlatformOption> {
-    let is_such = |bridge: &&std::sync::Arc<dyn bridges::Bridge>| {
-        bridge.sign_in().is_some_and(|door| door.needs_handle() == needs_handle)
-    };
+pub fn doors_that(visit: &Visit, needs_handle: bool) -> Vec<PlatformOption> {
+    let is_such =
+        |bridge: &&Arc<dyn bridges::Bridge>| bridge.sign_in().is_some_and(|door| door.needs_handle() == needs_handle);
     let open = visit.state.bridges.iter().filter(is_such);
     open.map(|bridge| {
         let platform = bridge.platform();
@@ -92,6 +110,27 @@ pub async fn look_up(
     }
 }
 
+/// Connects an account that a patron named, of a platform that tells nobody what somebody likes.
+///
+/// - errors: as of [`look_up`].
+async fn name(visit: &Visit, platform: &str, typed: &str) -> Result<Result<Connection, String>, PageError> {
+    let t = visit.text;
+    let patron = visit.patron()?.id;
+    let platform: Platform = platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
+    let pasted = find::read(&visit.state, typed).ok().filter(|pasted| pasted.platform() == platform);
+    let handle = pasted.as_ref().and_then(find::Pasted::handle).unwrap_or(typed);
+    let Some(handle) = handle_of(handle).map(str::to_owned) else { return Ok(Err(t.handle_bad())) };
+    let Some(account) = prove_account::by_name(platform, &handle) else { return Ok(Err(t.handle_bad())) };
+    let (token, now) = (hex::encode(auth::random_bytes::<16>()), visit.now);
+    let named = visit.state.write(move |tx| prove_account::name(tx, patron, &account, &handle, &token, now)).await;
+    Ok(match named {
+        Ok(connection) => Ok(connection),
+        Err(ProveError::Taken(_)) => Err(t.connections_name_taken()),
+        Err(ProveError::TooManyNamed(platform)) => Err(t.connections_names_enough(platform.label())),
+        Err(error) => return Err(jobs::JobError::from(error).into()),
+    })
+}
+
 /// What a person typed as the name of an account, if it can be one.
 pub fn handle_of(typed: &str) -> Option<&str> {
     let handle = typed.trim_start_matches('@');
@@ -106,6 +145,7 @@ pub fn said(text: Text, platform: Platform, handle: &str, error: LookUpError) ->
     let label = platform.label();
     Ok(match error {
         LookUpError::SwitchedOff(_) => text.look_up_off(label),
+        LookUpError::NoApi(_) => text.look_up_no_api(label),
         LookUpError::Paused(_) => text.look_up_paused(label),
         LookUpError::NoBacklink(_) => text.claim_no_backlink(),
         LookUpError::Platform(bridges::Error::NotFound { .. } | bridges::Error::Gone { .. }) => {
@@ -226,7 +266,7 @@ async fn connections_page(visit: &Visit, status: StatusCode, asked: Asked<'_>) -
         t: visit.page(t.connections_title()),
         rows: rows.into_iter().map(|connection| row(t, connection)).collect(),
         waiting: proofs.into_iter().map(|proof| waiting_row(visit, proof, checked)).collect(),
-        platforms: live_platforms(visit, chosen),
+        platforms: connectable(visit, chosen),
         doors: doors(visit),
         named_doors: doors_that(visit, true),
         typed: typed.to_owned(),
@@ -244,6 +284,16 @@ async fn get_connections(visit: Visit) -> PageResult {
 async fn post_connect(posted: Posted) -> PageResult {
     let visit = &posted.visit;
     let patron = visit.patron()?.id;
+    let platform = posted.field("platform").parse().ok();
+    let bridge = platform.and_then(|platform: Platform| visit.state.bridges.get(platform));
+    if bridge.is_some_and(|bridge| jobs::is_known_by_name(&**bridge)) {
+        return match name(visit, posted.field("platform"), posted.field("handle")).await? {
+            Ok(_) => Ok(redirect("/me/connections?done=named")),
+            Err(error) => {
+                connections_page(visit, StatusCode::BAD_REQUEST, Asked::Connect { posted: &posted, error }).await
+            }
+        };
+    }
     let profile = match look_up(visit, posted.field("platform"), posted.field("handle")).await? {
         Ok((profile, _)) => profile,
         Err(error) => {

@@ -37,7 +37,10 @@ fn page(visit: &Visit, status: StatusCode, typed: &str, error: Option<String>, u
         t: visit.page(t.find_title()),
         typed: typed.to_owned(),
         error,
-        unknown: unknown.map(|pasted| t.find_unknown(pasted.platform().label())),
+        unknown: unknown.map(|pasted| match pasted.needs_asking() {
+            true => t.find_not_told(pasted.platform().label()),
+            false => t.find_unknown(pasted.platform().label()),
+        }),
         ask: unknown.filter(|_| can_ask && visit.session.is_some()).map(|pasted| pasted.platform().label()),
     };
     html(status, &page)

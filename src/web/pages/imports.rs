@@ -10,6 +10,7 @@ use actix_web::web::{Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, get, post};
 use askama::Template;
 
+use super::connections::handle_of;
 use super::people::platform_label;
 use super::text::Text;
 use super::upload::{self, Refusal};
@@ -19,6 +20,8 @@ use crate::bridges::pasted::{self, LineError};
 use crate::domain::identity::Platform;
 use crate::domain::time::Timestamp;
 use crate::flows::import::ImportError;
+use crate::flows::prove_account::ProveError;
+use crate::jobs;
 use crate::jobs::imports::{self as job, ImportFailure};
 use crate::storage::connections::{self, Connection};
 use crate::storage::imports::{self, Import};
@@ -58,6 +61,9 @@ struct ImportsPage {
     t: Page,
     files: Vec<SourceOption>,
     lists: Vec<SourceOption>,
+    /// Some of them are platforms of which an account is named beside the file or the list.
+    may_name: bool,
+    named: String,
     limit: String,
     file_error: Option<String>,
     list_error: Option<String>,
@@ -70,7 +76,7 @@ struct ImportsPage {
 enum Asked<'a> {
     Nothing,
     File { error: String },
-    List { account: &'a str, typed: &'a str, error: String, refused: Vec<RefusedLine> },
+    List { account: &'a str, named: &'a str, typed: &'a str, error: String, refused: Vec<RefusedLine> },
 }
 
 async fn imports_page(visit: &Visit, status: u16, asked: Asked<'_>) -> PageResult {
@@ -79,10 +85,10 @@ async fn imports_page(visit: &Visit, status: u16, asked: Asked<'_>) -> PageResul
         .read(move |tx| Ok((connections::connections_of(tx, patron)?, imports::imports_of(tx, patron, SHOWN_MAX)?)))
         .await?;
     let t = visit.text;
-    let (file_error, list_error, refused, typed, chosen) = match asked {
-        Asked::Nothing => (None, None, Vec::new(), "", ""),
-        Asked::File { error } => (Some(error), None, Vec::new(), "", ""),
-        Asked::List { account, typed, error, refused } => (None, Some(error), refused, typed, account),
+    let (file_error, list_error, refused, typed, chosen, name) = match asked {
+        Asked::Nothing => (None, None, Vec::new(), "", "", ""),
+        Asked::File { error } => (Some(error), None, Vec::new(), "", "", ""),
+        Asked::List { account, named, typed, error, refused } => (None, Some(error), refused, typed, account, named),
     };
     let bridges = &visit.state.bridges;
     let of = |row: &Connection| row.platform.parse().ok().and_then(|platform: Platform| bridges.get(platform));
@@ -97,10 +103,18 @@ async fn imports_page(visit: &Visit, status: u16, asked: Asked<'_>) -> PageResul
         is_chosen: false,
     });
     let named = connected.iter().filter(|row| of(row).is_some_and(|bridge| bridge.export().is_some())).map(option);
+    let nameable = bridges.iter().filter(|bridge| jobs::is_known_by_name(&***bridge)).map(|bridge| SourceOption {
+        value: bridge.platform().slug().to_owned(),
+        label: t.import_named_below(bridge.platform().label()),
+        is_chosen: bridge.platform().slug() == chosen,
+    });
+    let may_name = bridges.iter().any(|bridge| jobs::is_known_by_name(&**bridge));
     let page = ImportsPage {
         t: visit.page(t.import_title()),
         files: readers.chain(named).collect(),
-        lists: connected.iter().filter(|row| of(row).is_some()).map(option).collect(),
+        lists: connected.iter().filter(|row| of(row).is_some()).map(option).chain(nameable).collect(),
+        may_name,
+        named: name.to_owned(),
         limit: t.size(visit.state.config.server.upload_limit_bytes),
         file_error,
         list_error,
@@ -163,8 +177,12 @@ async fn post_file(request: HttpRequest, payload: Payload) -> PageResult {
             let chosen = own_connection(&visit, id).await?;
             (chosen.platform.clone(), Some(chosen.account))
         }
-        Err(_) => (source, None),
+        // Only where the file does not say whose it is, and nobody else can.
+        Err(_) => (source, Some(upload.field("named")).filter(|name| !name.is_empty()).map(str::to_owned)),
     };
+    if account.as_deref().is_some_and(|name| handle_of(name).is_none()) {
+        return imports_page(&visit, 400, Asked::File { error: t.handle_bad() }).await;
+    }
     let platform: Platform = platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
     match job::take_file(&visit.state, patron, platform, account, &upload.file_name, upload.stored).await {
         Ok(import) => Ok(redirect(&format!("/me/import/{}", import.id))),
@@ -181,16 +199,26 @@ async fn post_list(mut posted: Posted) -> PageResult {
     posted.visit.at("/me/import");
     let visit = &posted.visit;
     let (patron, t) = (visit.patron()?.id, visit.text);
-    let chosen = own_connection(visit, posted.field("account").parse().unwrap_or_default()).await?;
-    let platform: Platform = chosen.platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
-    let typed = posted.raw("list");
-    let error = match job::take_list(&visit.state, patron, platform, chosen.account, typed).await {
+    let (typed, named) = (posted.raw("list"), posted.field("named"));
+    let (platform, account) = match posted.field("account").parse::<i64>() {
+        Ok(id) => {
+            let chosen = own_connection(visit, id).await?;
+            (chosen.platform, Some(chosen.account))
+        }
+        Err(_) => (posted.field("account").to_owned(), handle_of(named).map(str::to_owned)),
+    };
+    let platform: Platform = platform.parse().map_err(|_| PageError::not_found())?;
+    let Some(account) = account else {
+        let (account, error, refused) = (posted.field("account"), t.handle_bad(), Vec::new());
+        return imports_page(visit, 400, Asked::List { account, named, typed, error, refused }).await;
+    };
+    let error = match job::take_list(&visit.state, patron, platform, account, typed).await {
         Ok(import) => return Ok(redirect(&format!("/me/import/{}", import.id))),
         Err(ImportFailure::Content(_)) => (400, t.import_list_empty()),
         Err(failure) => said(t, failure)?,
     };
     let refused = refused(visit, platform, typed);
-    let asked = Asked::List { account: posted.field("account"), typed, error: error.1, refused };
+    let asked = Asked::List { account: posted.field("account"), named, typed, error: error.1, refused };
     imports_page(visit, error.0, asked).await
 }
 
@@ -237,8 +265,12 @@ fn said(t: Text, failure: ImportFailure) -> Result<(u16, String), PageError> {
             ImportError::NoOwner => (400, t.import_no_owner()),
             ImportError::OtherOwner { found, connected } => (400, t.import_other_owner(found, connected)),
             ImportError::Several(connected) => (400, t.import_several(connected)),
-            ImportError::NoSuchAccount { .. } | ImportError::Disconnected => (400, t.import_disconnected()),
+            ImportError::NoSuchAccount { wanted, .. } => (400, t.import_no_such_account(wanted)),
+            ImportError::Disconnected => (400, t.import_disconnected()),
             ImportError::Busy => (409, t.import_busy()),
+            ImportError::Account(ProveError::TooManyNamed(platform)) => {
+                (409, t.connections_names_enough(platform.label()))
+            }
             ImportError::Account(_) => (409, t.import_taken()),
             ImportError::Storage(error) => return Err(error.into()),
             ImportError::Connect(error) => return Err(crate::jobs::JobError::from(error).into()),

@@ -39,7 +39,8 @@ struct FlattrRow {
     source: String,
     standing: String,
     is_counting: bool,
-    is_unclaimed: bool,
+    /// Why its share would wait.
+    waits: Option<String>,
     worth: Option<String>,
     object_id: String,
     strike_label: String,
@@ -254,7 +255,11 @@ fn flattr_row(visit: &Visit, loved: Loved) -> FlattrRow {
         source: t.source(&flattr.source),
         standing: t.standing(&flattr.standing),
         is_counting: flattr.standing == Standing::Counting.as_str(),
-        is_unclaimed,
+        waits: match (is_unclaimed, object.owner_id) {
+            (true, None) => Some(t.held_no_author()),
+            (true, Some(_)) => Some(t.held_unclaimed()),
+            (false, _) => None,
+        },
         worth: worth.map(|amount| t.money(amount)),
         object_id: object.id.to_string(),
         strike_label: t.me_strike_of(&title),

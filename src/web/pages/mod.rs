@@ -20,6 +20,7 @@ mod history;
 mod imports;
 mod me;
 mod opt_out;
+mod owner_sign_in;
 pub mod page;
 pub mod people;
 mod platform_sign_in;
@@ -54,6 +55,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(creators::routes)
         .configure(find::routes)
         .configure(bridged::routes)
+        .configure(owner_sign_in::routes)
         .configure(opt_out::routes)
         .configure(sign_in::routes)
         .configure(me::routes)

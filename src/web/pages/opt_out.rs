@@ -1,6 +1,7 @@
 //! Opting out, and in again: for whoever owns an account elsewhere, without an account here.
 //!
-//! Owns that nothing is believed but the account's own profile, read by its stable id, and that the page says what to do
+//! Owns that nothing is believed but the account's own profile, read by its stable id, or a sign-in to it
+//! ([`super::owner_sign_in`]), and that the page says what to do
 //! where a platform cannot be asked. What follows from it is decided in [`crate::flows::consent`].
 
 use actix_web::http::StatusCode;
@@ -8,7 +9,7 @@ use actix_web::web::{Path, ServiceConfig};
 use actix_web::{HttpRequest, get, post};
 use askama::Template;
 
-use super::connections::{PlatformOption, handle_of};
+use super::connections::{PlatformOption, doors_that, handle_of};
 use super::people::{platform_label, web_link};
 use super::text::Text;
 use super::{Page, PageError, PageResult, Posted, Visit, redirect};
@@ -39,13 +40,16 @@ struct FormPage {
     typed: String,
     error: Option<String>,
     contact: Option<String>,
+    /// Platforms at which owners can sign in, and those of many servers, where the name says at which one.
+    doors: Vec<PlatformOption>,
+    named_doors: Vec<PlatformOption>,
 }
 
 fn contact(visit: &Visit) -> Option<String> {
     visit.state.config.instance.contact_email.as_ref().map(ToString::to_string)
 }
 
-fn form_page(visit: &Visit, status: StatusCode, platform: &str, typed: &str, error: Option<String>) -> PageResult {
+pub fn form_page(visit: &Visit, status: StatusCode, platform: &str, typed: &str, error: Option<String>) -> PageResult {
     // All that have a name here: also accounts of a platform that is gone may be known from people's files.
     let platforms = Platform::ALL
         .into_iter()
@@ -61,6 +65,8 @@ fn form_page(visit: &Visit, status: StatusCode, platform: &str, typed: &str, err
         typed: typed.to_owned(),
         error,
         contact: contact(visit),
+        doors: doors_that(visit, false),
+        named_doors: doors_that(visit, true),
     };
     visit.ok_with_form(status, &page)
 }
@@ -116,7 +122,7 @@ async fn post_form(request: HttpRequest, mut posted: Posted) -> PageResult {
 fn said(visit: &Visit, platform: Platform, handle: &str, error: LookUpError) -> Result<String, PageError> {
     let t = visit.text;
     let is_closed = match &error {
-        LookUpError::SwitchedOff(_) => true,
+        LookUpError::SwitchedOff(_) | LookUpError::NoApi(_) => true,
         LookUpError::Platform(error) => {
             !error.is_worth_retrying()
                 && !matches!(error, bridges::Error::NotFound { .. } | bridges::Error::Gone { .. })
@@ -127,6 +133,9 @@ fn said(visit: &Visit, platform: Platform, handle: &str, error: LookUpError) -> 
         return super::connections::said(t, platform, handle, error);
     }
     tracing::info!(platform = %platform, "an owner could not opt out by a proof: {error}");
+    if visit.state.bridges.get(platform).is_some_and(|bridge| bridge.sign_in().is_some()) {
+        return Ok(t.opt_out_sign_in_instead(platform.label()));
+    }
     Ok(match contact(visit) {
         Some(address) => t.opt_out_closed(platform.label(), address),
         None => t.opt_out_closed_no_contact(platform.label()),
@@ -147,6 +156,8 @@ struct AccountPage {
     /// Address, label, and where it is looked for.
     address: Option<(String, String, String)>,
     token: String,
+    /// To prove it by signing in: platform, wish, label.
+    door: Option<(String, &'static str, String)>,
     outcome: Option<(String, bool)>,
 }
 
@@ -190,7 +201,16 @@ fn account_page(
         (false, false) => None,
     };
     let platform = platform_label(&opt_out.platform);
+    let door = bridge.filter(|bridge| bridge.sign_in().is_some()).and_then(|bridge| {
+        let platform = bridge.platform();
+        match (by.is_empty(), by.contains(&Source::Owner)) {
+            (true, _) => Some((platform, "opt_out", t.owner_sign_in_out_go(platform.label()))),
+            (false, true) => Some((platform, "opt_in", t.owner_sign_in_in_go(platform.label()))),
+            (false, false) => None,
+        }
+    });
     let page = AccountPage {
+        door: door.map(|(platform, wish, label)| (platform.slug().to_owned(), wish, label)),
         t: visit.page(t.opt_out_account_title(&opt_out.handle, &platform)),
         state: if by.is_empty() { t.opt_out_state_open() } else { t.opt_out_state_out() },
         is_refused: !by.is_empty(),

@@ -160,6 +160,11 @@ impl Visit {
         Err(PageError::new(403, self.text.only_operators()))
     }
 
+    /// By which this browser is known again, in the database too: it opens nothing.
+    pub fn browser(&self) -> String {
+        auth::form_token(&format!("sign-in of an owner: {}", self.binding))
+    }
+
     /// Shows the page of another address, as after a form with an error: switching the language must lead there.
     pub fn at(&mut self, path: &str) {
         path.clone_into(&mut self.path);
@@ -241,12 +246,15 @@ fn done(text: Text, code: &str) -> Option<String> {
         "connected" => text.done_connected(),
         "connect" => text.done_connect_begun(),
         "elsewhere" => text.done_connect_elsewhere(),
+        "named" => text.done_connect_named(),
         "connection" => text.done_connection_changed(),
         "confirmed" => text.done_confirmed(),
         "dismissed" => text.done_dismissed(),
         "disconnected" => text.done_disconnected(),
         "claim" => text.done_claim_begun(),
         "withdrawn" => text.done_withdrawn(),
+        "opted-out" => text.opt_out_done(),
+        "opted-in" => text.opt_in_done(),
         "payout" => text.done_payout(),
         "signed-out" => text.done_signed_out(),
         "password" => text.done_password(),

@@ -14,7 +14,7 @@ use actix_web::{get, post};
 use askama::Template;
 use url::Url;
 
-use super::{Page, PageError, PageResult, Posted, Visit, claim_sign_in, html, ok, redirect};
+use super::{Page, PageError, PageResult, Posted, Visit, claim_sign_in, html, ok, owner_sign_in, redirect};
 use crate::bridges::sign_in::refused;
 use crate::bridges::{Access, Error, Grant, Profile, Secret, Who, proves};
 use crate::domain::identity::Platform;
@@ -60,22 +60,22 @@ fn word(purpose: Purpose) -> &'static str {
     }
 }
 
-fn platform_of(visit: &Visit, slug: &str) -> Result<Platform, PageError> {
+pub fn platform_of(visit: &Visit, slug: &str) -> Result<Platform, PageError> {
     slug.parse().map_err(|_| PageError::new(400, visit.text.platform_unknown()))
 }
 
 /// Our page that the platform sends the person back to; operators register it there.
-fn callback(visit: &Visit, platform: Platform) -> Result<Url, PageError> {
+pub fn callback(visit: &Visit, platform: Platform) -> Result<Url, PageError> {
     let address = format!("{}/sign-in-at/{platform}", visit.state.instance.base_url);
     Url::parse(&address).map_err(|_| PageError::not_found())
 }
 
-fn place(key: &str) -> String {
+pub fn place(key: &str) -> String {
     format!("sign-in/{key}")
 }
 
 /// What a person is told of a platform's refusal.
-fn said(visit: &Visit, platform: Platform, error: Error) -> Result<String, PageError> {
+pub fn said(visit: &Visit, platform: Platform, error: Error) -> Result<String, PageError> {
     if matches!(error, Error::Forbidden { .. }) {
         return Ok(visit.text.platform_sign_in_denied(platform.label()));
     }
@@ -126,7 +126,6 @@ async fn begin(posted: &Posted, purpose: Purpose) -> PageResult {
 #[get("/sign-in-at/{platform}")]
 async fn get_return(visit: Visit, platform: Path<String>, query: Query<BTreeMap<String, String>>) -> PageResult {
     let visit = &visit;
-    let login = visit.signed_in()?.login.id;
     let platform = platform_of(visit, &platform)?;
     let key = ["state", "oauth_token", "denied"].iter().find_map(|name| query.get(*name)).cloned().unwrap_or_default();
     // Some platforms send who said no back without a word by which the sign-in could be found.
@@ -134,6 +133,12 @@ async fn get_return(visit: Visit, platform: Path<String>, query: Query<BTreeMap<
         return failed(visit, StatusCode::BAD_GATEWAY, Purpose::Likes, said(visit, platform, error)?);
     }
     let (wanted, oldest) = (key.clone(), visit.now.minus(LIFETIME));
+    let of_owner = visit.state.write(move |tx| grants::take_owner_pending(tx, &wanted, oldest)).await?;
+    if let Some(pending) = of_owner {
+        return owner_sign_in::end(visit, platform, &pending, &query).await;
+    }
+    let login = visit.signed_in()?.login.id;
+    let wanted = key.clone();
     let pending = visit.state.write(move |tx| grants::take_pending(tx, &wanted, oldest)).await?;
     let pending = pending.filter(|pending| pending.login() == login && pending.platform == platform.slug());
     let found = pending.and_then(|pending| {
@@ -143,16 +148,7 @@ async fn get_return(visit: Visit, platform: Path<String>, query: Query<BTreeMap<
     let Some((purpose, kept)) = found else {
         return failed(visit, StatusCode::BAD_REQUEST, Purpose::Likes, visit.text.platform_sign_in_over());
     };
-    let bridge = visit.state.bridges.get(platform).cloned().ok_or_else(PageError::not_found)?;
-    let (Some(door), Some(live)) = (bridge.sign_in(), bridge.live()) else { return Err(PageError::not_found()) };
-    let granted = match door.finish(&callback(visit, platform)?, &Secret::new(kept), &query).await {
-        Ok(grant) => live
-            .profile(&Who::TokenOwner, &Access::User(grant.credential.clone()))
-            .await
-            .map(|profile| (grant, profile)),
-        Err(error) => Err(error),
-    };
-    let (grant, profile) = match granted {
+    let (grant, profile) = match finish(visit, platform, kept, &query).await? {
         Ok(granted) => granted,
         Err(error) => return failed(visit, StatusCode::BAD_GATEWAY, purpose, said(visit, platform, error)?),
     };
@@ -160,6 +156,23 @@ async fn get_return(visit: Visit, platform: Path<String>, query: Query<BTreeMap<
         Purpose::Likes => connect(visit, &grant, profile).await,
         Purpose::Claim => claim_sign_in::ask(visit, &grant, &profile).await,
     }
+}
+
+/// What the person granted, and whose account it is.
+pub async fn finish(
+    visit: &Visit,
+    platform: Platform,
+    kept: String,
+    query: &BTreeMap<String, String>,
+) -> Result<Result<(Grant, Profile), Error>, PageError> {
+    let bridge = visit.state.bridges.get(platform).cloned().ok_or_else(PageError::not_found)?;
+    let (Some(door), Some(live)) = (bridge.sign_in(), bridge.live()) else { return Err(PageError::not_found()) };
+    let grant = match door.finish(&callback(visit, platform)?, &Secret::new(kept), query).await {
+        Ok(grant) => grant,
+        Err(error) => return Ok(Err(error)),
+    };
+    let profile = live.profile(&Who::TokenOwner, &Access::User(grant.credential.clone())).await;
+    Ok(profile.map(|profile| (grant, profile)))
 }
 
 async fn connect(visit: &Visit, grant: &Grant, profile: Profile) -> PageResult {

@@ -201,7 +201,7 @@ async fn a_list_is_pasted_and_lines_that_name_nothing_are_shown_with_their_reaso
     let ben = site.patron("ben", false, site.node.now()).await;
     let app = app!(site);
     let browser = Browser::signed_in(&app, "ana").await;
-    browser.get(&app, "/me/import").await.shows("Connect an account first: a list does not say whose likes it holds.");
+    browser.get(&app, "/me/import").await.shows("Flickr: the account named below");
     connect(&site, ana, Platform::Flickr, "26545877@N00", "ana").await;
     connect(&site, ben, Platform::Flickr, "7@N00", "ben").await;
     let page = browser.get(&app, "/me/import").await;

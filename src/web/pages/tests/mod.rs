@@ -8,6 +8,7 @@ mod fediverse;
 mod finding;
 mod forms;
 mod imports;
+mod owner_sign_in;
 mod platform_sign_in;
 mod shown;
 mod signing_in;

@@ -46,6 +46,12 @@ catalogue! {
     bridge_quota_until(left, moment): "{left} until {moment}", "{left} jusqu’au {moment}";
     bridge_quota(left): "{left} left", "{left} restantes";
     bridge_paused_since(moment): "paused since {moment}", "en pause depuis {moment}";
+    connections_name_taken: "Another patron has connected an account of this name. Whose it is, the operator can say.",
+        "Un autre mécène a connecté un compte de ce nom. À qui il est, l’opérateur peut le dire.";
+    connections_names_enough(label): "You have named enough accounts on {label}. Disconnect one first, or ask the operator.",
+        "Vous avez nommé assez de comptes sur {label}. Déconnectez-en un d’abord, ou demandez à l’opérateur.";
+    done_connect_named: "Connected by its name: this platform tells nobody what somebody likes. Bring a file of the account, or a list of addresses.",
+        "Connecté par son nom : cette plateforme ne dit à personne ce que quelqu’un aime. Apportez un fichier du compte, ou une liste d’adresses.";
     look_up_paused(label): "The operator has paused the bridge to {label}. Try again later.",
         "L’opérateur a mis en pause le pont vers {label}. Réessayez plus tard.";
 }

@@ -29,6 +29,8 @@ catalogue! {
         "Aucun pont de cette instance ne lit cette adresse. Choisissez la plateforme et écrivez le nom du compte.";
     opt_out_nobody_named: "This address does not name a person. Give the address of the profile.",
         "Cette adresse ne désigne personne. Donnez l’adresse du profil.";
+    opt_out_sign_in_instead(platform): "{platform} does not show profiles to this instance, so an address there proves nothing. Sign in at {platform} instead: the button is below.",
+        "{platform} ne montre pas les profils à cette instance : une adresse n’y prouve rien. Connectez-vous plutôt à {platform} : le bouton est ci-dessous.";
     opt_out_closed(platform, address): "{platform} cannot be asked by this instance, so nothing can be proved here. Write to {address}: the operator can take the account out.",
         "Cette instance ne peut pas interroger {platform} : rien ne peut donc être prouvé ici. Écrivez à {address} : l’opérateur peut retirer le compte.";
     opt_out_closed_no_contact(platform): "{platform} cannot be asked by this instance, so nothing can be proved here. The operator can take the account out, but has given no address.",
@@ -54,8 +56,8 @@ catalogue! {
         "Ce compte est retiré : il n’est pas montré ici et rien ne compte pour lui.";
     opt_out_by_profile: "Its profile says so. That ends when #nobridge and every address to opt out are gone from the profile and it is read again.",
         "Son profil le dit. Cela prend fin quand #nobridge et toute adresse de retrait ont quitté le profil et qu’il est relu.";
-    opt_out_by_owner: "The owner has proved it here. That ends when the address below stands in the profile instead.",
-        "Le propriétaire l’a prouvé ici. Cela prend fin quand l’adresse ci-dessous figure à la place dans le profil.";
+    opt_out_by_owner: "The owner has proved it here. That ends when the address below stands in the profile instead, or when the owner signs in to opt in again.",
+        "Le propriétaire l’a prouvé ici. Cela prend fin quand l’adresse ci-dessous figure à la place dans le profil, ou quand le propriétaire se connecte pour se réinscrire.";
     opt_out_by_operator: "The operator has taken it out, and only the operator can change that.",
         "L’opérateur l’a retiré, et lui seul peut changer cela.";
     opt_out_by_operator_at(address): "The operator has taken it out, and only the operator can change that: {address}",

@@ -10,12 +10,15 @@ catalogue! {
         "Collez l’adresse de ce que vous avez aimé sur une plateforme, et donnez-lui un flattr ici.";
     find_label: "Address or name", "Adresse ou nom";
     find_hint:
-        "For example https://vimeo.com/76979871, https://github.com/mira or @mira@flickr.",
-        "Par exemple https://vimeo.com/76979871, https://github.com/mira ou @mira@flickr.";
+        "For example https://vimeo.com/76979871, https://github.com/mira, @mira@flickr or @mira@social.example.",
+        "Par exemple https://vimeo.com/76979871, https://github.com/mira, @mira@flickr ou @mira@social.example.";
     find_button: "Find", "Trouver";
     find_unknown(label):
         "Nobody here has flattred this on {label} yet, so this instance does not know it.",
         "Personne ici ne lui a encore donné de flattr sur {label} : cette instance ne le connaît pas.";
+    find_not_told(label):
+        "An address of this kind does not say which post it is, and none is known here under it. Only {label} can tell.",
+        "Une adresse de ce genre ne dit pas de quelle publication il s’agit, et aucune n’est connue ici sous cette adresse. Seul {label} peut le dire.";
     find_ask(label): "Ask {label}", "Demander à {label}";
     find_not_an_address:
         "This is neither a web address nor a name such as @mira@github.",

@@ -28,6 +28,14 @@ catalogue! {
     import_file: "A file", "Un fichier";
     import_account: "Whose likes", "De quel compte";
     import_named_by_file(label): "{label}: the account that the file names", "{label} : le compte que nomme le fichier";
+    import_named_below(label): "{label}: the account named below", "{label} : le compte nommé ci-dessous";
+    import_named: "Name of the account", "Nom du compte";
+    import_named_file_hint: "Only where the file does not say whose it is and no account of yours is connected there.",
+        "Seulement si le fichier ne dit pas à qui il est et qu’aucun de vos comptes n’y est connecté.";
+    import_named_list_hint: "Only for a platform that cannot be asked for accounts.",
+        "Seulement pour une plateforme à laquelle on ne peut pas demander de comptes.";
+    import_no_such_account(wanted): "You have connected no account {wanted} there: connect it first.",
+        "Vous n’y avez pas connecté de compte {wanted} : connectez-le d’abord.";
     import_file_label: "Export file", "Fichier d’exportation";
     import_file_hint(size): "The ZIP archive as the platform gave it, or a file out of it, of {size} at most. It is deleted as soon as it has been read.",
         "L’archive ZIP telle que la plateforme l’a donnée, ou un fichier qui en vient, de {size} au plus. Il est supprimé dès qu’il a été lu.";
@@ -76,10 +84,10 @@ catalogue! {
     import_no_export(label): "{label} gives no export file that can be read here: paste addresses instead.",
         "{label} ne donne pas de fichier d’exportation lisible ici : collez plutôt des adresses.";
     import_content(reason): "This file cannot be read: {reason}.", "Ce fichier ne peut pas être lu : {reason}.";
-    import_no_owner: "The file does not say whose it is. Give the whole archive, or connect the account first.",
-        "Le fichier ne dit pas à qui il est. Donnez l’archive entière, ou connectez d’abord le compte.";
-    import_other_owner(found, connected): "This is the file of {found}, and you have connected {connected}. Give the file of that account, or connect {found} first.",
-        "C’est le fichier de {found}, et vous avez connecté {connected}. Donnez le fichier de ce compte, ou connectez d’abord {found}.";
+    import_no_owner: "The file does not say whose it is. Give the whole archive, or name the account, or connect it first.",
+        "Le fichier ne dit pas à qui il est. Donnez l’archive entière, ou nommez le compte, ou connectez-le d’abord.";
+    import_other_owner(found, connected): "This is the file of {found}, and you have connected {connected}. Give the file of that account, or connect {found} first. If only the name has changed, choose {connected} in the list.",
+        "C’est le fichier de {found}, et vous avez connecté {connected}. Donnez le fichier de ce compte, ou connectez d’abord {found}. Si seul le nom a changé, choisissez {connected} dans la liste.";
     import_several(connected): "The file does not say whose it is, and you have connected several accounts ({connected}). Choose one of them.",
         "Le fichier ne dit pas à qui il est, et vous avez connecté plusieurs comptes ({connected}). Choisissez-en un.";
     import_busy: "Something else of yours is being read. Wait until that has ended.",

@@ -126,6 +126,7 @@ catalogue! {
     look_up_unknown(handle, platform): "{platform} does not know {handle}.", "{platform} ne connaît pas {handle}.";
     look_up_later(platform): "{platform} does not answer at the moment. Try again in a few minutes.",
         "{platform} ne répond pas pour le moment. Réessayez dans quelques minutes.";
+    look_up_no_api(platform): "{platform} has no API that this instance can ask.", "{platform} n’a pas d’API que cette instance puisse interroger.";
     look_up_off(platform): "The bridge to {platform} is switched off.", "Le pont vers {platform} est désactivé.";
 
     claim_title: "Claim an account", "Revendiquer un compte";
