@@ -8,6 +8,7 @@ use crate::domain::id::{ObjectId, PatronId};
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
+use crate::storage::connections::{self, ListedLike};
 use crate::storage::grants::{self, Purpose};
 use crate::storage::{self, Tx, claims, like_sources, likes};
 
@@ -90,11 +91,29 @@ pub fn liked(tx: &mut Tx, like: &GivenLike) -> Result<&'static str, FlattrError>
             like_uri: Some(like.uri.to_owned()),
         },
     )?;
+    note_known(tx, like)?;
     Ok(match recorded {
         Recorded::New { .. } => "a flattr of a patron, by an account of theirs",
         Recorded::Known { .. } => "a flattr of a patron that was known",
         Recorded::UndoneBefore => "a like of a patron that was taken back before it came",
     })
+}
+
+/// Lets the list of favourites know the like, should it be read later: neither does it count again then, nor as one of
+/// before the account was connected.
+fn note_known(tx: &mut Tx, like: &GivenLike) -> Result<(), storage::Error> {
+    let Ok(account) = ExternalId::new(Platform::Fediverse, like.actor) else { return Ok(()) };
+    let connection = claims::connection_of(tx, &account)?.filter(|row| row.patron_id == like.patron);
+    let Some(connection) = connection else { return Ok(()) };
+    let row = ListedLike {
+        connection_id: connection.id,
+        object_id: like.object.0,
+        liked_at: None,
+        is_baseline: false,
+        is_gone: false,
+        seen_in_pass: connection.pass_number,
+    };
+    connections::save_likes(tx, &[row])
 }
 
 /// Takes such a like back: by its id, or by what was liked.
@@ -109,6 +128,12 @@ pub fn unliked(
     likes::remember_undone(tx, like_uri, actor, now)?;
     let known = likes::flattr_by_like_uri(tx, patron, like_uri)?.map(|flattr| flattr.object_id);
     let Some(object) = known.or(object) else { return Ok("an Undo of something unknown: remembered") };
+    if let Ok(account) = ExternalId::new(Platform::Fediverse, actor)
+        && let Some(connection) = claims::connection_of(tx, &account)?
+        && let Some(like) = connections::like_of(tx, connection.id, object)?
+    {
+        connections::set_gone(tx, like.id)?;
+    }
     Ok(match flattr::take_back(tx, patron, object, now)? {
         Some(_) => "a flattr of a patron was taken back",
         None => "a flattr that cannot be taken back any more",

@@ -25,7 +25,7 @@ pub(super) fn backoff(id: i64, failures: i64) -> Duration {
 }
 
 /// When a limit ends. One that names no time is tried again later and later; one that names the past, soon.
-pub(super) fn end_of_limit(until: Option<Timestamp>, id: i64, failures: i64, now: Timestamp) -> Timestamp {
+pub(in crate::jobs) fn end_of_limit(until: Option<Timestamp>, id: i64, failures: i64, now: Timestamp) -> Timestamp {
     until.map_or_else(|| now.plus(backoff(id, failures)), |until| until.max(now))
 }
 

@@ -158,6 +158,7 @@ async fn post_file(request: HttpRequest, payload: Payload) -> PageResult {
         Err(Refusal { status, text }) => return imports_page(&visit, status, Asked::File { error: text }).await,
     };
     let source = upload.field("source").to_owned();
+    let is_complete = upload.field("complete") == "yes";
     let (platform, account) = match source.parse::<i64>() {
         Ok(id) => {
             let chosen = own_connection(&visit, id).await?;
@@ -166,7 +167,7 @@ async fn post_file(request: HttpRequest, payload: Payload) -> PageResult {
         Err(_) => (source, None),
     };
     let platform: Platform = platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
-    match job::take_file(&visit.state, patron, platform, account, &upload.file_name, upload.stored).await {
+    match job::take_file(&visit.state, patron, platform, account, &upload.file_name, is_complete, upload.stored).await {
         Ok(import) => Ok(redirect(&format!("/me/import/{}", import.id))),
         Err(failure) => {
             let (status, error) = said(t, failure)?;
@@ -183,8 +184,8 @@ async fn post_list(mut posted: Posted) -> PageResult {
     let (patron, t) = (visit.patron()?.id, visit.text);
     let chosen = own_connection(visit, posted.field("account").parse().unwrap_or_default()).await?;
     let platform: Platform = chosen.platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
-    let typed = posted.raw("list");
-    let error = match job::take_list(&visit.state, patron, platform, chosen.account, typed).await {
+    let (typed, is_complete) = (posted.raw("list"), posted.field("complete") == "yes");
+    let error = match job::take_list(&visit.state, patron, platform, chosen.account, is_complete, typed).await {
         Ok(import) => return Ok(redirect(&format!("/me/import/{}", import.id))),
         Err(ImportFailure::Content(_)) => (400, t.import_list_empty()),
         Err(failure) => said(t, failure)?,
