@@ -113,6 +113,11 @@ impl<R: Read + Seek> Archive<R> {
         Archive { source: Source::Bare { name: name.to_owned(), input }, limits, left: limits.total_bytes_max }
     }
 
+    /// Whether it is an archive, not a bare file.
+    pub fn is_zip(&self) -> bool {
+        matches!(self.source, Source::Zip(_))
+    }
+
     /// Whether there are likes to be read, without reading them.
     ///
     /// - errors: [`Error::Unsupported`] with advice when they are there in a form that cannot be read.

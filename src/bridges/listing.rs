@@ -8,8 +8,8 @@
 //!
 //! The second looks exactly like an unlike. One pass over several pages is therefore never enough; see [`unlikes`].
 //!
-//! This is the model, over values: tests read whole listings with it. An instance reads page by page, because a pass may
-//! be interrupted for hours, and `flows::connect` keeps the same rule over stored rows.
+//! This is the model, over values: tests of connectors read whole listings with it. An instance reads page by page, because
+//! a pass may be interrupted for hours, and `flows::connect` keeps the same rule over stored rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 

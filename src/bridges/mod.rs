@@ -2,15 +2,14 @@
 //!
 //! Owns the shape that the eight platforms and the fediverse fit into, so that a flow never asks which platform it talks to. What differs
 //! is data ([`Capabilities`]) or an error class ([`Error`]), never a special case above this layer. Two invariants live
-//! here: an account is named by its stable id, never by its handle, and a like is believed to be taken back only on the
-//! evidence of [`listing::unlikes`].
+//! here: an account is named by its stable id, never by its handle, and a page tells what it leaves out, so that a like is
+//! believed to be taken back only where nothing else explains its absence (`flows::connect`).
 //!
 //! A like has two kinds of source behind one trait: [`LiveApi`] reads the platform now, [`ExportFile`] reads what the
 //! platform once gave its user. For some platforms the second is the only one that is left.
 //!
 //! Must not know storage, flows or pages. The network is reached through [`Http`] alone, so that tests, the sandbox and
-//! production run the same connector code. Read next: [`value`], [`listing`], then [`github`] as the reference
-//! connector.
+//! production run the same connector code. Read next: [`value`], then [`github`] as the reference connector.
 
 pub mod app_token;
 pub mod appnet;
@@ -26,6 +25,7 @@ pub mod github;
 pub mod http;
 pub mod instagram;
 pub mod limits;
+#[cfg(test)]
 pub mod listing;
 pub mod meter;
 pub mod oauth1;
@@ -137,7 +137,7 @@ pub trait Bridge: Send + Sync {
     fn sign_in(&self) -> Option<&dyn SignInApi>;
 }
 
-/// A platform's API. Each method is one question; paging is the caller's, by [`Cursor`], or [`listing::read`]'s.
+/// A platform's API. Each method is one question; paging is the caller's, by [`Cursor`].
 ///
 /// Errors of every method are those of [`Error`]; what the capabilities deny answers [`Error::Unsupported`].
 #[async_trait]
@@ -184,6 +184,11 @@ pub struct ExportOwner {
 pub trait ExportFile: Send + Sync {
     /// What a member of the archive, or a bare file of this name, is; `None` when it is of no interest.
     fn member(&self, path: &str) -> Option<Member>;
+
+    /// Whether a [`Member::Likes`] is a further one of several, of which the first holds what was liked last.
+    fn is_further(&self, _path: &str) -> bool {
+        false
+    }
 
     /// Reads a [`Member::Owner`].
     fn owner(&self, path: &str, input: &mut dyn Read) -> Result<ExportOwner, Error>;

@@ -242,6 +242,8 @@ pub struct Quota {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LikePage {
     pub items: Vec<LikeItem>,
+    /// Likes of posts that not everybody may see. They stand, so their absence from `items` is no unlike.
+    pub hidden: Vec<ObjectRef>,
     /// Items that were there and could not be read. They may be likes that we know, so a listing with one proves no
     /// unlike.
     pub unreadable: u32,
@@ -253,7 +255,7 @@ pub struct LikePage {
 }
 
 impl LikePage {
-    /// This is the last page of the listing. It says nothing of the pages before it; [`super::listing`] does.
+    /// This is the last page of the listing. It says nothing of the pages before it; who has read them does.
     pub fn is_listing_end(&self) -> bool {
         self.next.is_none()
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::objects;
+use crate::domain::identity::ObjectRef;
 use crate::domain::time::{TimeError, Timestamp};
 
 /// Longest description that is kept; a release may carry a whole changelog.
@@ -82,12 +83,24 @@ impl<'de> Deserialize<'de> for Id {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
     pub items: Vec<T>,
+    /// Posts that stand in the list and are not for everybody. Of these no more is taken than that they are there: what
+    /// is hidden is not taken back.
+    pub hidden: Vec<ObjectRef>,
     pub unreadable: u32,
+}
+
+/// An item of a list, by who may see it.
+pub enum Seen<T> {
+    Open(T),
+    /// Its owner shows it to chosen people only.
+    Hidden(ObjectRef),
+    /// Left out on purpose.
+    Skipped,
 }
 
 impl<T> Default for Listed<T> {
     fn default() -> Self {
-        Listed { items: Vec::new(), unreadable: 0 }
+        Listed { items: Vec::new(), hidden: Vec::new(), unreadable: 0 }
     }
 }
 
@@ -117,13 +130,22 @@ pub fn items<W: DeserializeOwned, T>(
     values: Vec<Value>,
     read: impl Fn(W) -> Result<Option<T>, Error>,
 ) -> Result<Listed<T>, Error> {
+    seen_items(values, |wire| Ok(read(wire)?.map_or(Seen::Skipped, Seen::Open)))
+}
+
+/// As [`items`], of a list that names what not everybody may see.
+pub fn seen_items<W: DeserializeOwned, T>(
+    values: Vec<Value>,
+    read: impl Fn(W) -> Result<Seen<T>, Error>,
+) -> Result<Listed<T>, Error> {
     let count = values.len();
-    let mut found = Listed { items: Vec::with_capacity(count), unreadable: 0 };
+    let mut found = Listed { items: Vec::with_capacity(count), ..Listed::default() };
     let mut refusals = Vec::new();
     for value in values {
         match item(value).and_then(&read) {
-            Ok(Some(value)) => found.items.push(value),
-            Ok(None) => {}
+            Ok(Seen::Open(value)) => found.items.push(value),
+            Ok(Seen::Hidden(object)) => found.hidden.push(object),
+            Ok(Seen::Skipped) => {}
             Err(error) => refusals.push(error),
         }
     }
@@ -253,7 +275,7 @@ mod tests {
     fn one_damaged_item_is_counted_and_a_list_of_nothing_else_is_another_list() {
         let read = |item: Item| Ok((item.id.0 != "0").then_some(item.id.0));
         let found = list(br#"[{"id":1},{"no":2},{"id":"0"},{"id":3.5}]"#, none, read).unwrap();
-        assert_eq!(found, Listed { items: vec!["1".to_owned()], unreadable: 2 });
+        assert_eq!(found, Listed { items: vec!["1".to_owned()], hidden: vec![], unreadable: 2 });
         assert_eq!(list(br#"[{"no":2}]"#, none, read).unwrap_err().class(), "malformed");
         assert_eq!(list(b"[]", none, read).unwrap(), Listed::default());
         assert!(list(b"<html>", none, read).unwrap_err().message().contains("web page"));

@@ -205,6 +205,10 @@ pub enum BridgeVerb {
         /// Which of the patron's accounts, by handle or number, where the file does not say whose it is.
         #[arg(long)]
         account: Option<String>,
+        /// With this, everything that the account liked until now was brought: what comes later counts. A whole archive
+        /// says so by itself.
+        #[arg(long)]
+        complete: bool,
     },
     /// What a patron has imported, and how far.
     Imports { name: String },
@@ -322,10 +326,10 @@ impl Verb {
             Verb::User { verb: UserVerb::Password { name } } => Command::UserPassword { name },
             Verb::User { verb: UserVerb::Budget { name, amount } } => Command::BudgetSet { name, budget: amount },
             Verb::Bridge { verb: BridgeVerb::List } => Command::BridgeList,
-            Verb::Bridge { verb: BridgeVerb::Import { name, platform, file, account } } => {
+            Verb::Bridge { verb: BridgeVerb::Import { name, platform, file, account, complete } } => {
                 // The serving process stands in another directory.
                 let path = std::path::absolute(&file).unwrap_or(file);
-                Command::BridgeImport { name, platform, path, account }
+                Command::BridgeImport { name, platform, path, account, is_complete: complete }
             }
             Verb::Bridge { verb: BridgeVerb::Imports { name } } => Command::BridgeImports { name },
             Verb::Bridge { verb: BridgeVerb::Connect { name, platform, handle, trusted } } => {

@@ -32,8 +32,8 @@ pub async fn execute(federation: &Federation, command: Command) -> Result<Answer
             platforms::bridge_connect(node, &name, &platform, &handle, is_trusted).await
         }
         Command::BridgeDisconnect { name, platform } => platforms::bridge_disconnect(node, &name, &platform).await,
-        Command::BridgeImport { name, platform, path, account } => {
-            platforms::bridge_import(node, &name, &platform, &path, account).await
+        Command::BridgeImport { name, platform, path, account, is_complete } => {
+            platforms::bridge_import(node, &name, &platform, &path, account, is_complete).await
         }
         Command::BridgeImports { name } => platforms::bridge_imports(node, &name).await,
         Command::BridgeList => bridges::bridge_list(node).await,

@@ -76,6 +76,9 @@ pub enum Command {
         /// Which of the patron's accounts, where the file does not say it.
         #[serde(default)]
         account: Option<String>,
+        /// With it, everything that the account liked until now was brought.
+        #[serde(default)]
+        is_complete: bool,
     },
     /// What a patron has imported, and how far.
     BridgeImports {

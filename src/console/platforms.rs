@@ -134,14 +134,16 @@ pub async fn bridge_import(
     platform: &str,
     path: &std::path::Path,
     account: Option<String>,
+    is_complete: bool,
 ) -> Result<Answer, Refused> {
     let patron = patron(node, name).await?;
     let platform: Platform = parse(platform)?;
     let progress = |so_far: &Counted| {
         tracing::info!(platform = %platform, "importing the likes of {name} on {platform}: {} so far", so_far.likes);
     };
-    let counted = jobs::import(node, patron.id, platform, account, path, progress).await.map_err(refuse)?;
-    let Counted { likes, unreadable, unresolved, flattrs, baseline } = counted;
+    let counted =
+        jobs::import(node, patron.id, platform, account, is_complete, path, progress).await.map_err(refuse)?;
+    let Counted { likes, unreadable, unresolved, flattrs, baseline, .. } = counted;
     let mut text = format!("{likes} likes read: {flattrs} new flattrs, {baseline} from before, the others known");
     if unreadable > 0 {
         text.push_str(&format!("; {unreadable} items could not be understood"));

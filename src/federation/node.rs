@@ -188,6 +188,13 @@ impl Node {
         })))
     }
 
+    /// The same instance, before anybody shares it, with other bridges.
+    #[cfg(test)]
+    pub fn with_bridges(mut self, bridges: Registry) -> Node {
+        Arc::get_mut(&mut self.0).expect("not shared").bridges = bridges;
+        self
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

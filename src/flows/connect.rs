@@ -1,25 +1,24 @@
 //! Connecting: a patron's account on a platform becomes a source of likes.
 //!
-//! Owns two rules. What was liked before the account was connected pays nothing: by the platform's date where it gives
-//! one, else by standing in the first whole listing. And a like is taken back only when its absence has no other
-//! explanation: the rule of [`crate::bridges::listing::unlikes`], kept here over passes that may take days, since each
-//! page is applied in a transaction together with where to go on.
-//!
-//! What is read is the business of `jobs::bridges`; this flow is given pages.
+//! Owns the rule that a like is taken back only when its absence has no other explanation. Platforms number their pages by
+//! position, so a list that changes while it is read shifts under the reader, and an item may slip through between two
+//! pages: see [`end_of_listing`]. Who sees less of a list than the one who read it before concludes nothing from what he
+//! does not see. The rule is kept over passes that may take days, since each page is applied in a transaction together
+//! with where to go on. What an item that is there means is the business of [`listed_likes`]; what is read, of
+//! `jobs::bridges`. This flow is given pages.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::domain::flattr::{Source, Standing};
+use crate::domain::flattr::Source;
 use crate::domain::id::ObjectId;
-use crate::domain::identity::Platform;
+use crate::domain::identity::{ObjectRef, Platform};
 use crate::domain::time::{Month, Timestamp};
-use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
-use crate::flows::like_source::{self, Counts};
-use crate::flows::notice::{self, SeenPost};
-use crate::flows::{Instance, proxied, withdraw};
-use crate::storage::connections::{self, Connection, ConnectionLike, ListedLike, Pass};
-use crate::storage::{self, Tx, flow_error, identities};
+use crate::flows::Instance;
+use crate::flows::flattr::{self, FlattrError};
+use crate::flows::listed_likes::{self, Listed};
+use crate::flows::notice::SeenPost;
+use crate::storage::connections::{self, Connection, ConnectionLike, Pass};
+use crate::storage::{self, Tx, flow_error, likes};
 
 /// The whole listing is read at least this often.
 const FULL_EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -83,8 +82,31 @@ impl PassKind {
 pub struct Habit {
     /// The newest like comes first, so a pass may stop where an earlier one has been.
     pub is_newest_first: bool,
-    /// Each item costs money: the whole listing is read only before a month is divided.
+    /// Each item costs money: the whole listing is read only before a month is divided, and a pass stops at a page on
+    /// which nothing is new, whether an order is promised or not.
     pub is_metered: bool,
+}
+
+impl Habit {
+    const fn stops_early(self) -> bool {
+        self.is_newest_first || self.is_metered
+    }
+}
+
+/// As whom a listing is read: the account itself may be shown more than others are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    Public,
+    Own,
+}
+
+impl View {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            View::Public => "public",
+            View::Own => "own",
+        }
+    }
 }
 
 /// Which pass is to be made now.
@@ -100,7 +122,7 @@ pub fn due_pass(connection: &Connection, habit: Habit, now: Timestamp) -> PassKi
     let closing = Month::containing(now).previous();
     let is_closing = closing.cut_off() <= now && now < closing.freeze();
     let is_stale = !habit.is_metered && full_at.plus(FULL_EVERY) <= now;
-    if !habit.is_newest_first || is_stale || (is_closing && full_at < closing.cut_off()) {
+    if !habit.stops_early() || is_stale || (is_closing && full_at < closing.cut_off()) {
         PassKind::Full
     } else {
         PassKind::Newest
@@ -112,6 +134,8 @@ pub fn due_pass(connection: &Connection, habit: Habit, now: Timestamp) -> PassKi
 pub struct Page {
     /// Items of the listing, with the time of the like where the platform gives one.
     pub likes: Vec<(SeenPost, Option<Timestamp>)>,
+    /// Likes of posts that not everybody may see.
+    pub hidden: Vec<ObjectRef>,
     /// Items that were there and could not be understood.
     pub unreadable: u32,
     /// Where to go on; `None` at the end of the listing.
@@ -147,8 +171,19 @@ pub enum After {
 }
 
 /// Takes up the pass that is under way, or begins the one that is due.
-pub fn begin(tx: &mut Tx, connection: i64, habit: Habit, now: Timestamp) -> Result<Pass, ConnectError> {
+///
+/// - `view`: another one than before ends the pass that is under way. After a wider one, what only that has shown is
+///   not missed any more.
+pub fn begin(tx: &mut Tx, connection: i64, habit: Habit, view: View, now: Timestamp) -> Result<Pass, ConnectError> {
     let connection = load(tx, connection)?;
+    if connection.view.as_deref() != Some(view.as_str()) {
+        if connection.view.is_some() {
+            abandon(tx, connection.id)?;
+        }
+        let is_narrower = connection.view.is_some() && view == View::Public;
+        let basis_pass = if is_narrower { connection.pass_number + 1 } else { 0 };
+        connections::set_view(tx, connection.id, view.as_str(), basis_pass)?;
+    }
     match connections::pass_of(tx, connection.id)? {
         Some(pass) => Ok(pass),
         None => {
@@ -172,8 +207,10 @@ pub fn apply(
     let mut changed = Changed::default();
     let mut newest = connection.newest_like_at.map(Timestamp::from_micros);
     newest = newest.max(page.likes.iter().filter_map(|(_, liked_at)| *liked_at).max());
-    let listed = Listed { likes: &page.likes, source: Source::Platform, seen_at: page.seen_at };
-    let is_known = apply_likes(tx, instance, &connection, &mut pass, &listed, &mut changed)?;
+    listed_likes::apply_hidden(tx, &connection, &mut pass, &page.hidden)?;
+    let source = Source::Platform;
+    let listed = Listed { likes: &page.likes, source, seen_at: page.seen_at, is_of_before: false };
+    let is_known = listed_likes::apply(tx, instance, &connection, &mut pass, &listed, &mut changed)?;
     let is_known = is_known && !page.likes.is_empty();
     if let Some(newest) = newest {
         connections::set_newest_like(tx, connection.id, newest)?;
@@ -186,9 +223,14 @@ pub fn apply(
     pass.pages += 1;
     pass.unreadable += i64::from(page.unreadable);
     pass.cursor.clone_from(&page.next);
+    // Kept where the number of pages doubles: a listing that runs in a circle comes back to one of these places.
+    if pass.pages.count_ones() == 1 {
+        pass.mark.clone_from(&page.next);
+    }
     let caught_up_at = connection.caught_up_at.map(|at| Timestamp::from_micros(at).minus(CLOCKS_APART_MAX));
     let is_old = |liked_at: &Option<Timestamp>| liked_at.is_some_and(|at| caught_up_at.is_some_and(|start| at < start));
-    let is_reached = habit.is_newest_first && (is_known || page.likes.iter().any(|(_, liked_at)| is_old(liked_at)));
+    let is_past = habit.is_newest_first && page.likes.iter().any(|(_, liked_at)| is_old(liked_at));
+    let is_reached = is_past || (habit.stops_early() && is_known);
     let after = if page.next.is_none() {
         end_of_listing(tx, &connection, &pass, kind, page.seen_at, &mut changed)?
     } else if kind == PassKind::Newest && is_reached {
@@ -246,7 +288,7 @@ fn end_of_listing(
     if pass.unreadable == 0 {
         match kind {
             PassKind::Newest | PassKind::Full => {
-                let missing = connections::likes_not_seen_since(tx, connection.id, pass.number)?;
+                let missing = missing(tx, connection, pass.number)?;
                 if pass.pages <= 1 || missing.is_empty() {
                     take_back(tx, connection, missing, seen_at, changed)?;
                 } else if pass.repeats == 0 {
@@ -260,7 +302,7 @@ fn end_of_listing(
                 let first = pass.number - 1;
                 is_concluded = !pass.is_moved && connections::count_last_seen_in(tx, connection.id, first)? == 0;
                 if is_concluded {
-                    let missing = connections::likes_not_seen_since(tx, connection.id, first)?;
+                    let missing = missing(tx, connection, first)?;
                     take_back(tx, connection, missing, seen_at, changed)?;
                 }
             }
@@ -274,6 +316,13 @@ fn end_of_listing(
     Ok(After::Done { unreadable: pass.unreadable })
 }
 
+/// Likes that stand and that neither this pass nor a later one lists, as far as its reader would have been shown them.
+fn missing(tx: &mut Tx, connection: &Connection, pass: i64) -> Result<Vec<ConnectionLike>, ConnectError> {
+    let mut missing = connections::likes_not_seen_since(tx, connection.id, pass)?;
+    missing.retain(|like| like.seen_in_pass >= connection.basis_pass);
+    Ok(missing)
+}
+
 fn take_back(
     tx: &mut Tx,
     connection: &Connection,
@@ -284,165 +333,20 @@ fn take_back(
     for like in gone {
         connections::set_gone(tx, like.id)?;
         let object: ObjectId = like.object_id;
-        if !like.is_baseline && flattr::take_back(tx, connection.patron_id, object, seen_at)?.is_some() {
+        let counts = !like.is_baseline || has_come_by_itself(tx, connection, object)?;
+        if counts && flattr::take_back(tx, connection.patron_id, object, seen_at)?.is_some() {
             changed.taken_back += 1;
         }
     }
     Ok(())
 }
 
-/// Likes as a listing or a file shows them, in its order, with the time of each like where there is one.
-pub(super) struct Listed<'a> {
-    pub likes: &'a [(SeenPost, Option<Timestamp>)],
-    pub source: Source,
-    pub seen_at: Timestamp,
-}
-
-/// Applies likes. Says whether all were known and are unchanged.
-///
-/// The likes of one page or file are written together, as long as no post comes twice: what the second of two means
-/// depends on what the first has left.
-pub(super) fn apply_likes(
-    tx: &mut Tx,
-    instance: &Instance,
-    connection: &Connection,
-    pass: &mut Pass,
-    listed: &Listed,
-    changed: &mut Changed,
-) -> Result<bool, ConnectError> {
-    let mut is_known = true;
-    let mut rest = listed.likes;
-    while !rest.is_empty() {
-        let mut seen = HashSet::with_capacity(rest.len());
-        let count = rest.iter().take_while(|(post, _)| seen.insert(&post.object)).count();
-        let (distinct, after) = rest.split_at(count);
-        let listed = Listed { likes: distinct, ..*listed };
-        is_known &= apply_distinct(tx, instance, connection, pass, &listed, changed)?;
-        rest = after;
+/// Whether an activity of the account itself made the flattr, before its list of favourites was read: the list, which
+/// decides since, calls such a like one of before.
+fn has_come_by_itself(tx: &mut Tx, connection: &Connection, object: ObjectId) -> Result<bool, ConnectError> {
+    if connection.platform != Platform::Fediverse.slug() {
+        return Ok(false);
     }
-    Ok(is_known)
-}
-
-/// Applies likes of different posts.
-fn apply_distinct(
-    tx: &mut Tx,
-    instance: &Instance,
-    connection: &Connection,
-    pass: &mut Pass,
-    listed: &Listed,
-    changed: &mut Changed,
-) -> Result<bool, ConnectError> {
-    let posts: Vec<&SeenPost> = listed.likes.iter().map(|(post, _)| post).collect();
-    let objects = notice::posts(tx, instance, &posts, listed.seen_at)?;
-    if listed.source == Source::Platform {
-        // What the platform lists is not gone, or not any more. Another's proxy of it says nothing.
-        let is_itself = |post: &SeenPost| proxied(post.object.object()).is_none();
-        let shown = listed.likes.iter().zip(&objects).filter(|((post, _), _)| is_itself(post));
-        let shown: Vec<ObjectId> = shown.map(|(_, object)| *object).collect();
-        for object in identities::deleted_among(tx, &shown)? {
-            withdraw::restore(tx, object, listed.seen_at)?;
-        }
-    }
-    let known = connections::likes_of(tx, connection.id, &objects)?;
-    let known: HashMap<ObjectId, ConnectionLike> = known.into_iter().map(|like| (like.object_id, like)).collect();
-    let (mut seen, mut rows, mut new) = (Vec::new(), Vec::new(), Vec::new());
-    for ((_, liked_at), object) in listed.likes.iter().zip(objects) {
-        let is_baseline = match judge(connection, pass, known.get(&object), *liked_at) {
-            Judged::Unchanged { like, is_seen } => {
-                seen.extend((!is_seen).then_some(like));
-                continue;
-            }
-            Judged::Baseline => true,
-            Judged::Counts => false,
-        };
-        rows.push(ListedLike {
-            connection_id: connection.id,
-            object_id: object.0,
-            liked_at: liked_at.map(Timestamp::micros),
-            is_baseline,
-            is_gone: false,
-            seen_in_pass: pass.number,
-        });
-        if is_baseline {
-            changed.baseline += 1;
-        } else {
-            new.push((object, *liked_at));
-        }
-    }
-    connections::set_seen(tx, &seen, pass.number)?;
-    connections::save_likes(tx, &rows)?;
-    for (object, liked_at) in new {
-        count(tx, connection, object, liked_at, listed, changed)?;
-    }
-    Ok(rows.is_empty())
-}
-
-/// What an item of a listing means for the patron.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Judged {
-    /// It is known and stands as it was. This pass may have seen it before.
-    Unchanged { like: i64, is_seen: bool },
-    /// It is new to us and from before the account was connected: it pays nothing.
-    Baseline,
-    /// It is new.
-    Counts,
-}
-
-/// Judges one item by what is known of it, and notes in the pass what it says about the listing itself.
-fn judge(
-    connection: &Connection,
-    pass: &mut Pass,
-    known: Option<&ConnectionLike>,
-    liked_at: Option<Timestamp>,
-) -> Judged {
-    if let Some(known) = known {
-        let is_seen = known.seen_in_pass == pass.number;
-        if is_seen {
-            pass.repeats += 1;
-        }
-        // Unliked and liked again: another like, at another time where the platform says so.
-        let is_other_time = liked_at.is_some() && known.liked_at != liked_at.map(Timestamp::micros);
-        if !known.is_gone && !is_other_time {
-            return Judged::Unchanged { like: known.id, is_seen };
-        }
-        if known.seen_in_pass == pass.number - 1 {
-            pass.is_moved = true;
-        }
-    }
-    let is_baseline = match (liked_at, connection.connected_at.or(connection.baseline_at)) {
-        // The platform's own date decides, whenever the item is first seen.
-        (Some(at), Some(connected)) => at.micros() <= connected,
-        // Until the first whole listing everything belongs to the baseline.
-        _ => connection.baseline_at.is_none(),
-    };
-    if is_baseline { Judged::Baseline } else { Judged::Counts }
-}
-
-/// A like that is new becomes a flattr, unless the account has another home beside this one.
-fn count(
-    tx: &mut Tx,
-    connection: &Connection,
-    object: ObjectId,
-    liked_at: Option<Timestamp>,
-    listed: &Listed,
-    changed: &mut Changed,
-) -> Result<(), ConnectError> {
-    if connection.platform == Platform::Fediverse.slug()
-        && like_source::counts(tx, &connection.account)? == Counts::Nowhere
-    {
-        return Ok(());
-    }
-    let like = PatronLike {
-        patron: connection.patron_id,
-        object,
-        source: listed.source,
-        received_at: listed.seen_at,
-        liked_at,
-        like_uri: None,
-    };
-    let recorded = if connection.asks_first { flattr::suggest(tx, &like)? } else { flattr::record(tx, &like)? };
-    if matches!(recorded, Recorded::New { standing, .. } if standing != Standing::Suggested) {
-        changed.flattrs += 1;
-    }
-    Ok(())
+    let newest = likes::latest_flattr(tx, connection.patron_id, object)?;
+    Ok(newest.is_some_and(|flattr| flattr.source == Source::Fediverse.as_str()))
 }

@@ -1,8 +1,9 @@
 //! Importing: likes from a file that the platform gave its user, or from a list of addresses that the user wrote.
 //!
 //! Owns that a file is the source of one patron's likes, as an account read by the API is, and under the same baseline
-//! rule ([`connect`]): what was liked before pays nothing, what is undated and new since the first file counts when it is
-//! seen. A file says nothing of unlikes. Imported twice, it changes nothing the second time. What was read is counted with
+//! rule ([`listed_likes`]): what was liked before pays nothing, what is undated and new since the first whole archive counts
+//! when it is seen. A file out of an archive, or a list, is whole only by the patron's word; nothing is, while it is not
+//! known what all of it means. A file says nothing of unlikes. Imported twice, it changes nothing the second time. What was read is counted with
 //! the likes themselves, so an import that is interrupted goes on behind the last that was saved.
 
 use crate::domain::flattr::Source;
@@ -10,7 +11,8 @@ use crate::domain::id::PatronId;
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::flows::Instance;
-use crate::flows::connect::{self, Changed, ConnectError, Listed};
+use crate::flows::connect::{Changed, ConnectError};
+use crate::flows::listed_likes::{self, Listed};
 use crate::flows::notice::SeenPost;
 use crate::flows::prove_account::{self, ProveError};
 use crate::storage::connections::{self, Connection, Pass};
@@ -109,6 +111,8 @@ pub struct Brought {
     pub file_size: i64,
     pub stored_as: Option<String>,
     pub refused: Option<String>,
+    /// The patron's word that with this, everything that the account liked until now was brought.
+    pub is_complete: bool,
 }
 
 /// Notes what a patron brings as an import of one of their accounts.
@@ -125,6 +129,7 @@ pub fn begin(tx: &mut Tx, brought: &Brought, token: &str, now: Timestamp) -> Res
         file_size: brought.file_size,
         stored_as: brought.stored_as.clone(),
         refused: brought.refused.clone(),
+        is_complete: brought.is_complete,
     };
     imports::make_import(tx, &new, now)?.ok_or(ImportError::Busy)
 }
@@ -195,7 +200,11 @@ pub struct Part {
     pub likes: Vec<(SeenPost, Option<Timestamp>)>,
     /// Likes named by an address that could not be looked up.
     pub unresolved: u64,
+    /// Of these, the ones of which the platform has not said that there is no such post.
+    pub unanswered: u64,
     pub unreadable: u64,
+    /// It is a further file of a list of which an earlier one holds what is newer.
+    pub is_of_before: bool,
 }
 
 /// Applies a part of the file, and counts it in the same transaction.
@@ -209,14 +218,15 @@ pub fn apply(
     let connection = source_of(tx, import)?;
     let mut pass = Pass::beside(&connection, seen_at);
     let mut changed = Changed::default();
-    let listed = Listed { likes: &part.likes, source: Source::Export, seen_at };
-    connect::apply_likes(tx, instance, &connection, &mut pass, &listed, &mut changed)?;
+    let listed = Listed { likes: &part.likes, source: Source::Export, seen_at, is_of_before: part.is_of_before };
+    listed_likes::apply(tx, instance, &connection, &mut pass, &listed, &mut changed)?;
     let counted = Counted {
         likes: part.likes.len() as u64 + part.unresolved,
         flattrs: changed.flattrs as u64,
         baseline: changed.baseline as u64,
         unreadable: part.unreadable,
         unresolved: part.unresolved,
+        unanswered: part.unanswered,
     };
     imports::add_counted(tx, import.id, &counted)?;
     Ok(changed)
@@ -224,10 +234,12 @@ pub fn apply(
 
 /// The whole file was read.
 ///
-/// - `is_whole`: it stands for all that the account liked, so what is undated and comes later is new.
-pub fn end(tx: &mut Tx, import: &Import, is_whole: bool, seen_at: Timestamp) -> Result<(), ImportError> {
+/// - `is_archive`: it is a whole archive, so what is undated and comes later is new. Of anything else the patron says so.
+pub fn end(tx: &mut Tx, import: &Import, is_archive: bool, seen_at: Timestamp) -> Result<(), ImportError> {
     let connection = source_of(tx, import)?;
-    if connection.baseline_at.is_none() && is_whole {
+    // What a name means that nobody could say today would be new once somebody can.
+    let is_answered = imports::import(tx, import.id)?.is_some_and(|row| row.unanswered == 0);
+    if connection.baseline_at.is_none() && (is_archive || import.is_complete) && is_answered {
         connections::set_baseline(tx, connection.id, seen_at)?;
     }
     Ok(imports::end_import(tx, import.id, None, seen_at)?)

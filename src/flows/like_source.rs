@@ -12,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::flows::Instance;
 use crate::flows::flattr::{self, FlattrError, PatronLike, Recorded};
 use crate::flows::prove_account::{self, proof_url};
+use crate::storage::connections::{self, ListedLike};
 use crate::storage::grants::{self, Purpose};
 use crate::storage::{self, Tx, claims, like_sources, likes};
 
@@ -142,6 +143,7 @@ pub fn liked(tx: &mut Tx, like: &GivenLike) -> Result<&'static str, FlattrError>
     let recorded = if like.asks_first { flattr::suggest(tx, &given)? } else { flattr::record(tx, &given)? };
     let given_at = like.witnessed_at.unwrap_or(like.received_at);
     like_sources::save_given(tx, (like.uri, like.actor), like.patron, like.object, given_at)?;
+    note_known(tx, like)?;
     Ok(match recorded {
         Recorded::New { standing: Standing::Suggested, .. } => "a like of a patron, who is asked first",
         Recorded::New { .. } => "a flattr of a patron, by an account of theirs",
@@ -159,7 +161,25 @@ pub fn undone(tx: &mut Tx, actor: &str, like_uri: &str, now: Timestamp) -> Resul
     if like_sources::has_newer(tx, &given)? {
         return Ok(Some("an Undo of an older like: the newer one stands"));
     }
+    note_gone(tx, actor, given.object_id)?;
     take_back(tx, given.patron_id, given.object_id, now).map(Some)
+}
+
+/// Lets the list of favourites know the like, should it be read later: neither does it count again then, nor as one of
+/// before the account was connected.
+fn note_known(tx: &mut Tx, like: &GivenLike) -> Result<(), storage::Error> {
+    let Ok(account) = ExternalId::new(Platform::Fediverse, like.actor) else { return Ok(()) };
+    let connection = claims::connection_of(tx, &account)?.filter(|row| row.patron_id == like.patron);
+    let Some(connection) = connection else { return Ok(()) };
+    let row = ListedLike {
+        connection_id: connection.id,
+        object_id: like.object.0,
+        liked_at: None,
+        is_baseline: false,
+        is_gone: false,
+        seen_in_pass: connection.pass_number,
+    };
+    connections::save_likes(tx, &[row])
 }
 
 /// Takes such a like back: by its id, or by what was liked.
@@ -177,9 +197,23 @@ pub fn unliked(
     likes::remember_undone(tx, like_uri, actor, now)?;
     let known = likes::flattr_by_like_uri(tx, patron, like_uri)?.map(|flattr| flattr.object_id);
     match known.or(object) {
-        Some(object) => take_back(tx, patron, object, now),
+        Some(object) => {
+            note_gone(tx, actor, object)?;
+            take_back(tx, patron, object, now)
+        }
         None => Ok("an Undo of something unknown: remembered"),
     }
+}
+
+/// The same for a like that was taken back.
+fn note_gone(tx: &mut Tx, actor: &str, object: ObjectId) -> Result<(), storage::Error> {
+    if let Ok(account) = ExternalId::new(Platform::Fediverse, actor)
+        && let Some(connection) = claims::connection_of(tx, &account)?
+        && let Some(like) = connections::like_of(tx, connection.id, object)?
+    {
+        connections::set_gone(tx, like.id)?;
+    }
+    Ok(())
 }
 
 fn take_back(tx: &mut Tx, patron: PatronId, object: ObjectId, now: Timestamp) -> Result<&'static str, FlattrError> {

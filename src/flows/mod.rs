@@ -20,6 +20,7 @@ pub mod fund;
 pub mod hear;
 pub mod import;
 pub mod like_source;
+mod listed_likes;
 pub mod notice;
 pub mod pay_out;
 pub mod payee;

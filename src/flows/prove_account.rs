@@ -187,7 +187,7 @@ pub fn trust(
         if !is_only_named(tx, other, &other_account)? {
             return Err(ProveError::Taken(account.clone()));
         }
-        disconnect(tx, other.patron_id, &other_account)?;
+        disconnect(tx, other.patron_id, &other_account, now)?;
     }
     connect_as(tx, patron, account, handle, ("trusted", token), now)
 }

@@ -9,8 +9,8 @@ use diesel::select;
 use super::connections::{ClaimCheck, Connection};
 use super::identities::{Claim, Identity};
 use super::schema::{
-    claim_checks, claim_looks, claims, connection_likes, connection_passes, connection_proofs, connections, identities,
-    shares, statement_lines,
+    claim_checks, claim_looks, claims, connection_hidden, connection_likes, connection_passes, connection_proofs,
+    connections, identities, shares, statement_lines,
 };
 use super::{Result, Tx};
 use crate::domain::id::{IdentityId, PatronId};
@@ -323,6 +323,8 @@ pub fn delete_connection(tx: &mut Tx, connection: i64) -> Result<()> {
     both!(tx, |db| diesel::delete(connection_likes::table.filter(connection_likes::connection_id.eq(connection)))
         .execute(db))?;
     both!(tx, |db| diesel::delete(connection_passes::table.filter(connection_passes::connection_id.eq(connection)))
+        .execute(db))?;
+    both!(tx, |db| diesel::delete(connection_hidden::table.filter(connection_hidden::connection_id.eq(connection)))
         .execute(db))?;
     both!(tx, |db| diesel::delete(connections::table.find(connection)).execute(db))?;
     Ok(())

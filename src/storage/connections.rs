@@ -1,13 +1,15 @@
 //! Accounts of patrons as sources of likes, claims that wait to be checked, and how far each rail has been read.
 
+use std::collections::HashSet;
+
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use super::schema::{claim_checks, connection_likes, connection_passes, connections, rail_cursors};
+use super::schema::{claim_checks, connection_hidden, connection_likes, connection_passes, connections, rail_cursors};
 use super::{ROWS_MAX, Result, Tx};
 use crate::domain::id::{ObjectId, PatronId};
-use crate::domain::identity::{ExternalId, Platform};
+use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone, Queryable)]
@@ -36,6 +38,10 @@ pub struct Connection {
     pub failures: i64,
     /// New likes wait for the patron's yes.
     pub asks_first: bool,
+    /// As whom the listing was read last: `own` or `public`.
+    pub view: Option<String>,
+    /// The first pass whose reader was shown no more than the one of today.
+    pub basis_pass: i64,
 }
 
 /// Connects an account to a patron. `None` when another patron has connected it: one account is the source of one patron.
@@ -195,6 +201,8 @@ pub struct Pass {
     pub repeats: i64,
     pub unreadable: i64,
     pub is_moved: bool,
+    /// A place in the listing that this pass has been at.
+    pub mark: Option<String>,
 }
 
 impl Pass {
@@ -210,6 +218,7 @@ impl Pass {
             repeats: 0,
             unreadable: 0,
             is_moved: false,
+            mark: None,
         }
     }
 }
@@ -248,6 +257,7 @@ pub fn save_pass(tx: &mut Tx, pass: &Pass) -> Result<()> {
             connection_passes::repeats.eq(pass.repeats),
             connection_passes::unreadable.eq(pass.unreadable),
             connection_passes::is_moved.eq(pass.is_moved),
+            connection_passes::mark.eq(pass.mark.as_deref()),
         ))
         .execute(db))?;
     Ok(())
@@ -255,6 +265,14 @@ pub fn save_pass(tx: &mut Tx, pass: &Pass) -> Result<()> {
 
 pub fn end_pass(tx: &mut Tx, connection: i64) -> Result<()> {
     both!(tx, |db| diesel::delete(connection_passes::table.find(connection)).execute(db))?;
+    Ok(())
+}
+
+/// Notes as whom the listing is read from now on.
+pub fn set_view(tx: &mut Tx, id: i64, view: &str, basis_pass: i64) -> Result<()> {
+    both!(tx, |db| diesel::update(connections::table.find(id))
+        .set((connections::view.eq(view), connections::basis_pass.eq(basis_pass)))
+        .execute(db))?;
     Ok(())
 }
 
@@ -415,6 +433,30 @@ pub fn save_likes(tx: &mut Tx, likes: &[ListedLike]) -> Result<()> {
             .execute(db))?;
     }
     Ok(())
+}
+
+/// Notes posts that stand in a listing and that not everybody may see.
+pub fn save_hidden(tx: &mut Tx, connection: i64, hidden: &[ObjectRef]) -> Result<()> {
+    let rows: Vec<_> = hidden
+        .iter()
+        .map(|object| (connection_hidden::connection_id.eq(connection), connection_hidden::object.eq(object.object())))
+        .collect();
+    for part in rows.chunks(ROWS_MAX) {
+        both!(tx, |db| diesel::insert_into(connection_hidden::table)
+            .values(part.to_vec())
+            .on_conflict_do_nothing()
+            .execute(db))?;
+    }
+    Ok(())
+}
+
+/// The ids on their platform of posts that not everybody could see when the account was first read.
+pub fn hidden_of(tx: &mut Tx, connection: i64) -> Result<HashSet<String>> {
+    let objects: Vec<String> = both!(tx, |db| connection_hidden::table
+        .filter(connection_hidden::connection_id.eq(connection))
+        .select(connection_hidden::object)
+        .load(db))?;
+    Ok(objects.into_iter().collect())
 }
 
 pub fn set_gone(tx: &mut Tx, like: i64) -> Result<()> {

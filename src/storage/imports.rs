@@ -35,6 +35,14 @@ pub struct Import {
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub ended_at: Option<i64>,
+    /// The patron's word that this was the last of what the account liked until now.
+    pub is_complete: bool,
+    /// Of the unresolved, those of which the platform has not said that there is no such post.
+    pub unanswered: i64,
+    /// How often in a row the platform did not answer.
+    pub attempts: i64,
+    /// Not read before then.
+    pub next_at: i64,
 }
 
 impl Import {
@@ -56,6 +64,8 @@ pub struct Counted {
     pub baseline: u64,
     pub unreadable: u64,
     pub unresolved: u64,
+    /// Among the unresolved.
+    pub unanswered: u64,
 }
 
 /// An import to be begun.
@@ -71,6 +81,7 @@ pub struct NewImport {
     /// Without one it is read at once, by whoever can name the file.
     pub stored_as: Option<String>,
     pub refused: Option<String>,
+    pub is_complete: bool,
 }
 
 /// Notes an import. `None` when the patron has another one under way.
@@ -97,6 +108,7 @@ pub fn make_import(tx: &mut Tx, new: &NewImport, now: Timestamp) -> Result<Optio
             imports::unreadable.eq(0),
             imports::unresolved.eq(0),
             imports::refused.eq(&refused),
+            imports::is_complete.eq(new.is_complete),
             imports::created_at.eq(now.micros()),
             imports::started_at.eq(started_at),
         ))
@@ -118,8 +130,12 @@ pub fn imports_of(tx: &mut Tx, patron: PatronId, limit: i64) -> Result<Vec<Impor
         .load(db))?)
 }
 
-pub fn is_any_waiting(tx: &mut Tx) -> Result<bool> {
-    let waiting: i64 = both!(tx, |db| imports::table.filter(imports::state.eq("waiting")).count().get_result(db))?;
+pub fn is_any_waiting(tx: &mut Tx, now: Timestamp) -> Result<bool> {
+    let waiting: i64 = both!(tx, |db| imports::table
+        .filter(imports::state.eq("waiting"))
+        .filter(imports::next_at.le(now.micros()))
+        .count()
+        .get_result(db))?;
     Ok(waiting > 0)
 }
 
@@ -127,6 +143,7 @@ pub fn is_any_waiting(tx: &mut Tx) -> Result<bool> {
 pub fn take_waiting(tx: &mut Tx, now: Timestamp) -> Result<Option<Import>> {
     let waiting: Option<i64> = both!(tx, |db| imports::table
         .filter(imports::state.eq("waiting"))
+        .filter(imports::next_at.le(now.micros()))
         .order(imports::id)
         .select(imports::id)
         .first(db)
@@ -149,6 +166,22 @@ pub fn set_waiting(tx: &mut Tx, id: i64) -> Result<()> {
     both!(tx, |db| diesel::update(imports::table.find(id))
         .filter(imports::state.eq("running"))
         .set(imports::state.eq("waiting"))
+        .execute(db))?;
+    Ok(())
+}
+
+/// Lets an import wait for a platform that did not answer, and says why.
+///
+/// - `attempts`: how often in a row it did not.
+pub fn put_off(tx: &mut Tx, id: i64, attempts: i64, until: Timestamp, reason: &str) -> Result<()> {
+    both!(tx, |db| diesel::update(imports::table.find(id))
+        .filter(imports::state.eq("running"))
+        .set((
+            imports::state.eq("waiting"),
+            imports::attempts.eq(attempts),
+            imports::next_at.eq(until.micros()),
+            imports::error.eq(storable(reason)),
+        ))
         .execute(db))?;
     Ok(())
 }
@@ -178,6 +211,7 @@ pub fn add_counted(tx: &mut Tx, id: i64, more: &Counted) -> Result<()> {
             imports::baseline.eq(imports::baseline + count(more.baseline)),
             imports::unreadable.eq(imports::unreadable + count(more.unreadable)),
             imports::unresolved.eq(imports::unresolved + count(more.unresolved)),
+            imports::unanswered.eq(imports::unanswered + count(more.unanswered)),
         ))
         .execute(db))?;
     Ok(())

@@ -180,9 +180,7 @@ pub fn move_to_object(
         flattrs::owner_id.eq(owner.map(i64::from)),
         flattrs::standing.eq(standing.as_str()),
     );
-    both!(tx, |db| diesel::update(flattrs::table.find(id.0))
-        .set(values)
-        .execute(db))?;
+    both!(tx, |db| diesel::update(flattrs::table.find(id.0)).set(values).execute(db))?;
     Ok(())
 }
 

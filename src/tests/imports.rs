@@ -102,7 +102,7 @@ impl Stage {
     ) -> Result<Counted, ImportFailure> {
         let path = self.directory.path().join(name);
         fs::write(&path, bytes).unwrap();
-        jobs::import(&self.node, self.patron, platform, account.map(str::to_owned), &path, |_| {}).await
+        jobs::import(&self.node, self.patron, platform, account.map(str::to_owned), false, &path, |_| {}).await
     }
 
     async fn import(&self, bytes: &[u8]) -> Result<Counted, ImportFailure> {
@@ -114,7 +114,7 @@ impl Stage {
         let mut incoming = Incoming::begin(&self.node, new_name()).await.unwrap();
         incoming.write(bytes).await.unwrap();
         let stored = incoming.end().await.unwrap();
-        take_file(&self.node, self.patron, platform, None, name, stored).await
+        take_file(&self.node, self.patron, platform, None, name, false, stored).await
     }
 
     async fn row(&self, id: i64) -> Import {
@@ -243,6 +243,7 @@ fn replay(
         file_size: 1,
         stored_as: None,
         refused: None,
+        is_complete: false,
     };
     let (account, token) = (ExternalId::new(TWITTER, name).unwrap(), format!("token-{name}"));
     node.flow(move |tx, close| prove_account::trust(tx, patron, &account, account.account(), &token, close.now));
@@ -351,7 +352,11 @@ async fn each_of_two_accounts_gets_its_own_file_and_one_without_a_name_asks_whic
     assert_eq!(counts(&stage.import_as(TWITTER, "like.js", &bare, None).await.unwrap()), (1, 0, 1), "there is one");
     let second = stage.connect(TWITTER, "22", "Nils_Photos").await;
     assert_eq!(counts(&stage.import(&archive_of("22", "nils_photos", &like_js([7, 8]))).await.unwrap()), (2, 0, 2));
-    assert_eq!(counts(&stage.import(&archive_of("11", "nils", &like_js([5, 6]))).await.unwrap()), (2, 1, 0));
+    assert_eq!(
+        counts(&stage.import(&archive_of("11", "nils", &like_js([5, 6]))).await.unwrap()),
+        (2, 0, 1),
+        "a file out of an archive is not all"
+    );
     let refused = stage.import_as(TWITTER, "like.js", &bare, None).await.unwrap_err().to_string();
     assert!(refused.contains("several accounts are connected (nils, Nils_Photos)"), "{refused}");
     let counted = stage.import_as(TWITTER, "like.js", &bare, Some("@nils_photos")).await.unwrap();
@@ -499,7 +504,8 @@ async fn a_pasted_list_is_read_line_by_line_and_what_names_nothing_is_kept_to_be
     let flickr = stage.connect(Platform::Flickr, "26545877@N00", "nils").await;
     let list = "https://www.flickr.com/photos/mira/2418735092/\n\n  flic.kr/p/4FJDFb  \nhttps://flickr.com.evil.example/photos/mira/1\n\
                 https://www.flickr.com/photos/mira/\nhttps://www.flickr.com/photos/26545877@N00/9007199254740993\n";
-    let row = take_list(&stage.node, stage.patron, Platform::Flickr, flickr.account.clone(), list).await.unwrap();
+    let row =
+        take_list(&stage.node, stage.patron, Platform::Flickr, flickr.account.clone(), false, list).await.unwrap();
     let refused = "https://flickr.com.evil.example/photos/mira/1\nhttps://www.flickr.com/photos/mira/\n";
     assert_eq!(row.refused.as_deref(), Some(refused));
     assert!(step(&stage.node).await.unwrap());
@@ -508,7 +514,7 @@ async fn a_pasted_list_is_read_line_by_line_and_what_names_nothing_is_kept_to_be
     // The first two are the same photo.
     assert_eq!(counted, ("done", 3, 2, 2, 0));
     assert_eq!((stage.stored().await, stage.kept().len()), ((2, 2), 0));
-    let empty = take_list(&stage.node, stage.patron, Platform::Flickr, flickr.account, "\nnothing\n").await;
+    let empty = take_list(&stage.node, stage.patron, Platform::Flickr, flickr.account, false, "\nnothing\n").await;
     assert!(empty.unwrap_err().to_string().contains("no line names a post") && stage.kept().is_empty());
 }
 

@@ -417,6 +417,7 @@ mod due {
         let free = Habit { is_newest_first: true, is_metered: false };
         let metered = Habit { is_metered: true, ..free };
         let unordered = Habit { is_newest_first: false, ..free };
+        let metered_unordered = Habit { is_newest_first: false, ..metered };
         let check = |connection: &Connection, habit, now: &str, expected| {
             assert_eq!(due_pass(connection, habit, at(now)), expected, "{now}");
         };
@@ -426,6 +427,8 @@ mod due {
         check(&connection, free, "2013-06-11T00:00:00Z", PassKind::Full);
         check(&connection, unordered, "2013-06-10T00:15:00Z", PassKind::Full);
         check(&connection, metered, "2013-06-30T23:59:59Z", PassKind::Newest);
+        check(&connection, metered_unordered, "2013-06-30T23:59:59Z", PassKind::Newest);
+        check(&connection, metered_unordered, "2013-07-01T00:00:00Z", PassKind::Full);
         check(&connection, metered, "2013-07-01T00:00:00Z", PassKind::Full);
         check(&connection, metered, "2013-07-04T00:00:00Z", PassKind::Newest);
         let late = known("2013-06-30T23:00:00Z");
@@ -440,7 +443,7 @@ mod moving {
 
     use super::*;
     use crate::domain::identity::ObjectRef;
-    use crate::flows::connect::{self, After, Habit, Page};
+    use crate::flows::connect::{self, After, Habit, Page, View};
     use crate::flows::notice::SeenPost;
     use crate::storage::identities;
     use crate::tests::Backend;
@@ -485,7 +488,7 @@ mod moving {
 
     fn read_all(node: &TestNode, connection: i64, list: &mut List, is_moving: bool) -> usize {
         let mut taken_back = 0;
-        let mut pass = node.flow(move |tx, close| connect::begin(tx, connection, HABIT, close.now));
+        let mut pass = node.flow(move |tx, close| connect::begin(tx, connection, HABIT, View::Public, close.now));
         loop {
             let number: usize = pass.cursor.as_deref().map_or(0, |cursor| cursor.parse().unwrap());
             let items = list.likes.iter().skip(number * PAGE).take(PAGE);
@@ -497,6 +500,7 @@ mod moving {
             };
             let page = Page {
                 likes: items.map(seen).collect(),
+                hidden: Vec::new(),
                 unreadable: 0,
                 next: (list.likes.len() > (number + 1) * PAGE).then(|| (number + 1).to_string()),
                 etag: None,

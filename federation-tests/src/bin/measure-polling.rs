@@ -69,7 +69,8 @@ fn fill(stage: &Stage, patrons: usize) -> anyhow::Result<Vec<String>> {
     for number in 0..REPOSITORIES {
         world.add_post(GITHUB, "bot-alpha", &format!("r{number}"))?;
     }
-    let ids: Vec<String> = (0..patrons).map(|number| world.add_user(GITHUB, &format!("p{number}")).id.clone()).collect();
+    let ids: Vec<String> =
+        (0..patrons).map(|number| world.add_user(GITHUB, &format!("p{number}")).id.clone()).collect();
     let (posts, at) = (posts(world), world.now);
     for (place, user) in ids.iter().enumerate() {
         world.likes.extend((0..LIKES_EACH).map(|number| {

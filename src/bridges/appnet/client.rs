@@ -200,6 +200,7 @@ impl LiveApi for AppNet {
         let page = wire::likes(&reply.body, self.dialect())?;
         Ok(LikesReply::Page(LikePage {
             items: page.found.items,
+            hidden: page.found.hidden,
             unreadable: page.found.unreadable,
             next: cursor_of(&of, page.next),
             quota: error::quota(&reply.headers),

@@ -240,6 +240,7 @@ impl LiveApi for Fediverse {
         let found = wire::favourites(&reply.body, &server, self.asker.config.allows_local)?;
         Ok(LikesReply::Page(LikePage {
             items: found.items,
+            hidden: found.hidden,
             unreadable: found.unreadable,
             next: Fediverse::next(&server, PATH, &reply)?,
             quota: error::quota(&reply.headers),

@@ -13,7 +13,7 @@ use super::{error, html};
 use crate::bridges::error::Error;
 use crate::bridges::objects;
 use crate::bridges::value::{ActorKind, LikeItem, Media, MediaKind, Post, PostKind, Profile};
-use crate::bridges::wire::{Listed, Text, described, document, list, time, titled, written};
+use crate::bridges::wire::{Listed, Seen, Text, described, document, list, seen_items, time, titled, written};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::Fediverse;
@@ -172,10 +172,13 @@ fn profile(uri: &Url, username: &str, shown: Shown) -> Result<Profile, Error> {
 
 /// Favourites from `GET /api/v1/favourites`, newest first.
 ///
-/// - `server`: that was asked. Posts that are not for everybody are left out: nobody else may learn of them.
+/// - `server`: that was asked. Posts that are not for everybody are only named: nobody else may learn of them.
 pub fn favourites(bytes: &[u8], server: &Url, allows_local: bool) -> Result<Listed<LikeItem>, Error> {
-    list(bytes, error::reported, |status: WireStatus| {
-        Ok(status_post(status, server, allows_local)?.map(|post| LikeItem { post, liked_at: None }))
+    seen_items(document(bytes, error::reported)?, |status: WireStatus| {
+        let uri = status.reblog.as_ref().map_or(&status.uri, |original| &original.uri).clone();
+        let hidden = || Ok(ObjectRef::new(PLATFORM, &uri).map_or(Seen::Skipped, Seen::Hidden));
+        let open = |post| Ok(Seen::Open(LikeItem { post, liked_at: None }));
+        status_post(status, server, allows_local)?.map_or_else(hidden, open)
     })
 }
 
@@ -190,7 +193,7 @@ pub fn statuses(bytes: &[u8], owner: &ExternalId, server: &Url, allows_local: bo
         Some(author) if author == owner => Some(post),
         _ => None,
     });
-    Ok(Listed { items: posts.collect(), unreadable: found.unreadable })
+    Ok(Listed { items: posts.collect(), hidden: found.hidden, unreadable: found.unreadable })
 }
 
 /// One post from `GET /api/v1/statuses/:id`, for `bridge decode`. It is read as its own server's word.

@@ -166,6 +166,7 @@ impl FiveHundredPx {
         Ok(LikePage {
             next: place.next(&page)?.map(|place| place.cursor()),
             items: page.found.items,
+            hidden: page.found.hidden,
             unreadable: page.found.unreadable,
             quota: Quota::default(),
             etag: None,

@@ -12,7 +12,9 @@ use super::error::reported;
 use super::url::photo_url;
 use crate::bridges::error::Error;
 use crate::bridges::value::{ActorKind, LikeItem, Liker, Media, MediaKind, Post, PostKind, Profile};
-use crate::bridges::wire::{Id, Listed, Text, described, document, item, items, time, titled, written};
+use crate::bridges::wire::{
+    Id, Listed, Seen, Text, described, document, item, items, seen_items, time, titled, written,
+};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::FiveHundredPx;
@@ -109,7 +111,10 @@ fn number(text: &Text, what: &str) -> Result<u32, Error> {
 fn page_of<T>(wire: WirePage, read: impl Fn(Post) -> T) -> Result<Page<T>, Error> {
     let of = wire.filters.and_then(|filters| item::<Id>(filters.get("user_id")?.clone()).ok());
     Ok(Page {
-        found: items(wire.photos, |photo: WirePhoto| Ok(visible_post(photo)?.map(&read)))?,
+        found: seen_items(wire.photos, |photo: WirePhoto| {
+            let id = ObjectRef::new(PLATFORM, &photo.id.0)?;
+            Ok(visible_post(photo)?.map_or(Seen::Hidden(id), |post| Seen::Open(read(post))))
+        })?,
         page: number(&wire.current_page, "a page")?,
         pages: number(&wire.total_pages, "pages")?,
         feature: wire.feature,

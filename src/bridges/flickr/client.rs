@@ -227,6 +227,7 @@ impl LiveApi for Flickr {
         Ok(LikesReply::Page(LikePage {
             next: place.next(&page)?,
             items: page.found.items,
+            hidden: page.found.hidden,
             unreadable: page.found.unreadable,
             quota: Quota::default(),
             etag: None,

@@ -16,7 +16,7 @@ use super::url::{is_nsid, short_url};
 use crate::bridges::error::Error;
 use crate::bridges::objects;
 use crate::bridges::value::{LikeItem, Media, MediaKind, Post, PostKind};
-use crate::bridges::wire::{Id, Listed, Text, described, document, epoch, items, titled, written};
+use crate::bridges::wire::{Id, Listed, Seen, Text, described, document, epoch, items, seen_items, titled, written};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::Flickr;
@@ -153,9 +153,12 @@ pub(super) fn number(text: &Text, what: &str) -> Result<u32, Error> {
 
 fn page_of<T>(bytes: &[u8], read: impl Fn(WirePhoto) -> Result<T, Error>) -> Result<Page<T>, Error> {
     let WirePhotos { photos } = parse(bytes)?;
-    let found = items(photos.photo, |photo: WirePhoto| {
+    let found = seen_items(photos.photo, |photo: WirePhoto| {
         // A token of its owner sees them; nobody else may learn of them, so nobody can be paid for them.
-        if is_zero(photo.ispublic.as_ref()) { Ok(None) } else { read(photo).map(Some) }
+        if is_zero(photo.ispublic.as_ref()) {
+            return Ok(Seen::Hidden(ObjectRef::new(PLATFORM, &photo.id.0)?));
+        }
+        read(photo).map(Seen::Open)
     })?;
     Ok(Page { found, page: number(&photos.page, "a page")?, pages: number(&photos.pages, "pages")? })
 }

@@ -247,6 +247,7 @@ impl LiveApi for GitHub {
                 let found = wire::starred(&reply.body)?;
                 Ok(LikesReply::Page(LikePage {
                     items: found.items,
+                    hidden: found.hidden,
                     unreadable: found.unreadable,
                     next: self.next(&reply)?,
                     quota: error::quota(&reply.headers),

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::bridges::error::Error;
 use crate::bridges::value::{ActorKind, LikeItem, Liker, Media, MediaKind, Post, PostKind, Profile};
-use crate::bridges::wire::{Id, Listed, described, document, is_decimal_id, item, list, time, written};
+use crate::bridges::wire::{
+    Id, Listed, Seen, described, document, is_decimal_id, item, list, seen_items, time, written,
+};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::GitHub;
@@ -134,9 +136,9 @@ pub fn repositories(bytes: &[u8]) -> Result<Listed<Post>, Error> {
 /// Likes from `GET /users/{login}/starred` or `/user/starred`, in the order given.
 ///
 /// The form without times, which comes when a proxy drops our `Accept`, is read as well: such a like has no time.
-/// Private repositories are left out: nobody else may learn of them, so nobody can be paid for them.
+/// Private repositories are only named: nobody else may learn of them, so nobody can be paid for them.
 pub fn starred(bytes: &[u8]) -> Result<Listed<LikeItem>, Error> {
-    listed(bytes, |value: Value| {
+    seen_items(parse(bytes)?, |value: Value| {
         let (liked_at, repo) = if value.get("starred_at").is_some() {
             let WireStarred { starred_at, repo } = item(value)?;
             (Some(time(&starred_at)?), repo)
@@ -144,9 +146,9 @@ pub fn starred(bytes: &[u8]) -> Result<Listed<LikeItem>, Error> {
             (None, item::<WireRepo>(value)?)
         };
         if repo.private {
-            return Ok(None);
+            return Ok(Seen::Hidden(ObjectRef::new(PLATFORM, &repo.id.0)?));
         }
-        Ok(Some(LikeItem { post: repository_post(repo)?, liked_at }))
+        Ok(Seen::Open(LikeItem { post: repository_post(repo)?, liked_at }))
     })
 }
 

@@ -251,6 +251,7 @@ impl LiveApi for Instagram {
         let wire::Page { found, next } = wire::liked(&reply.body)?;
         Ok(LikesReply::Page(LikePage {
             items: found.items,
+            hidden: found.hidden,
             unreadable: found.unreadable,
             next: next.map(|max_id| Place { account: account.map(str::to_owned), max_id }.cursor()),
             quota: error::quota(&reply.headers),

@@ -21,6 +21,7 @@ use crate::bridges::value::{
     Access, Credential, Cursor, LikePage, Liker, LikesQuery, LikesReply, Post, PostPage, PostsOf, Profile, Quota,
     Secret, Who,
 };
+use crate::bridges::wire::Listed;
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 
 const PLATFORM: Platform = Platform::SoundCloud;
@@ -352,8 +353,8 @@ impl LiveApi for SoundCloud {
             }
         };
         let (page, next) = self.page(path, cursor, &query.access).await?;
-        let found = wire::likes(page.data)?;
-        let page = LikePage { items: found.items, unreadable: found.unreadable, next, ..LikePage::default() };
+        let Listed { items, hidden, unreadable } = wire::likes(page.data)?;
+        let page = LikePage { items, hidden, unreadable, next, ..LikePage::default() };
         Ok(LikesReply::Page(page))
     }
 

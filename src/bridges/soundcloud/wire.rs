@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::url::{Kind, kind_of, urn, urn_in};
 use crate::bridges::error::Error;
 use crate::bridges::value::{ActorKind, LikeItem, Liker, Media, MediaKind, Post, PostKind, Profile};
-use crate::bridges::wire::{Listed, Text, described, document, items, time, titled, written, written_time};
+use crate::bridges::wire::{
+    Listed, Seen, Text, described, document, items, seen_items, time, titled, written, written_time,
+};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 
@@ -126,15 +128,18 @@ pub fn post(bytes: &[u8]) -> Result<Post, Error> {
     post_of(sound).map_err(|error| super::error::reported(bytes).unwrap_or(error))
 }
 
-/// Tracks and sets of a list, in the order given; private ones, which a token of their owner sees, are left out.
+/// Tracks and sets of a list, in the order given; private ones, which a token of their owner sees, are only named.
 pub fn posts(data: Vec<Value>) -> Result<Listed<Post>, Error> {
-    items(data, |sound: WireSound| if is_private(&sound) { Ok(None) } else { post_of(sound).map(Some) })
+    seen_items(data, |sound: WireSound| match is_private(&sound) {
+        true => Ok(Seen::Hidden(ObjectRef::new(PLATFORM, &name_of(&sound)?.1)?)),
+        false => post_of(sound).map(Seen::Open),
+    })
 }
 
 /// Likes from `/users/{urn}/likes/tracks` and its like; SoundCloud does not say when they were given.
 pub fn likes(data: Vec<Value>) -> Result<Listed<LikeItem>, Error> {
-    let Listed { items, unreadable } = posts(data)?;
-    Ok(Listed { items: items.into_iter().map(|post| LikeItem { post, liked_at: None }).collect(), unreadable })
+    let Listed { items, hidden, unreadable } = posts(data)?;
+    Ok(Listed { items: items.into_iter().map(|post| LikeItem { post, liked_at: None }).collect(), hidden, unreadable })
 }
 
 /// Who likes a track, from `GET /tracks/{urn}/favoriters`.
@@ -172,7 +177,8 @@ fn is_private(sound: &WireSound) -> bool {
     sound.sharing.as_deref().is_some_and(|sharing| sharing != "public")
 }
 
-fn post_of(sound: WireSound) -> Result<Post, Error> {
+/// What a sound is, and its URN.
+fn name_of(sound: &WireSound) -> Result<(Kind, String), Error> {
     let kind = match sound.kind.as_deref() {
         Some("track") => Kind::Track,
         Some("playlist") => Kind::Playlist,
@@ -180,6 +186,11 @@ fn post_of(sound: WireSound) -> Result<Post, Error> {
         None => sound.urn.as_deref().and_then(kind_of).unwrap_or(Kind::Track),
     };
     let urn = urn_of(kind, sound.urn.as_deref(), sound.id.as_ref(), sound.uri.as_deref())?;
+    Ok((kind, urn))
+}
+
+fn post_of(sound: WireSound) -> Result<Post, Error> {
+    let (kind, urn) = name_of(&sound)?;
     let id = ObjectRef::new(PLATFORM, &urn)?;
     let owner = sound.user.as_ref().map(account).transpose()?;
     let player = player(kind, &urn);

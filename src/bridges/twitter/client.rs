@@ -271,7 +271,7 @@ const TWEET_QUERY: [(&str, &str); 4] = [
 ];
 
 fn page(found: Listed<crate::bridges::LikeItem>, next: Option<Cursor>, quota: Quota) -> LikePage {
-    LikePage { items: found.items, unreadable: found.unreadable, next, quota, etag: None }
+    LikePage { items: found.items, hidden: found.hidden, unreadable: found.unreadable, next, quota, etag: None }
 }
 
 #[async_trait]

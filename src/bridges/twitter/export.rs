@@ -68,17 +68,17 @@ fn name_in_data(path: &str) -> Option<&str> {
     }
 }
 
-/// `like.js`, `like-part1.js` and so on.
-fn is_likes(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix("like").and_then(|rest| rest.strip_suffix(".js")) else { return false };
-    rest.is_empty()
-        || rest.strip_prefix("-part").is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+/// The digits in `like-part1.js` and so on; none in `like.js`.
+fn part_of_likes(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix("like").and_then(|rest| rest.strip_suffix(".js"))?;
+    let part = if rest.is_empty() { "" } else { rest.strip_prefix("-part").filter(|part| !part.is_empty())? };
+    part.bytes().all(|b| b.is_ascii_digit()).then_some(part)
 }
 
 impl ExportFile for Archive {
     fn member(&self, path: &str) -> Option<Member> {
         match name_in_data(path) {
-            Some(name) if is_likes(name) => return Some(Member::Likes),
+            Some(name) if part_of_likes(name).is_some() => return Some(Member::Likes),
             Some("account.js" | "manifest.js") => return Some(Member::Owner),
             _ => {}
         }
@@ -86,6 +86,11 @@ impl ExportFile for Archive {
         (name == "Your archive.html").then_some(Member::Unreadable(
             "this page only shows the archive: give the whole ZIP file, or data/like.js out of it",
         ))
+    }
+
+    fn is_further(&self, path: &str) -> bool {
+        let part = name_in_data(path).and_then(part_of_likes).unwrap_or_default();
+        part.bytes().any(|digit| digit != b'0')
     }
 
     fn owner(&self, path: &str, input: &mut dyn Read) -> Result<ExportOwner, Error> {

@@ -101,6 +101,22 @@ fn a_page_survives_its_damaged_items_and_hides_protected_ones() {
 }
 
 #[test]
+fn a_tweet_that_is_withheld_from_a_list_stands_in_it() {
+    let page = br#"{"data":[{"id":"1212092628029698048","text":"Low tide","author_id":"7"}],
+        "errors":[
+            {"resource_type":"tweet","resource_id":"1212092628029698050","parameter":"id","title":"Authorization Error"},
+            {"resource_type":"tweet","value":"1212092628029698048","title":"Not Found Error"},
+            {"resource_type":"tweet","value":"1212092628029698060","parameter":"referenced_tweets.id"},
+            {"resource_type":"user","resource_id":"7","parameter":"author_id","title":"Forbidden"},
+            {"resource_type":"tweet","title":"Authorization Error"}],
+        "meta":{"result_count":1}}"#;
+    let found = wire::likes(v2::tweets(page).unwrap().found);
+    let named: Vec<&str> = found.hidden.iter().map(|object| object.object()).collect();
+    assert_eq!((found.items.len(), named.as_slice()), (1, ["1212092628029698050"].as_slice()));
+    assert_eq!(found.unreadable, 1, "one is named by nothing");
+}
+
+#[test]
 fn a_retweet_is_owed_to_the_author_of_the_original_or_to_nobody() {
     let older = v1::statuses(V1_FAVORITES).unwrap().items.pop().unwrap().post;
     assert_eq!((older.id.object(), &older.owner), ("145344011", &Some(account("9007199254740993"))));

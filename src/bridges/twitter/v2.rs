@@ -10,12 +10,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::wire::{Author, Parts, Tweet, UserParts, WireUrl, WireUserEntities, account, best_film, medium};
+use super::wire::{Author, Parts, Tweet, UserParts, WireUrl, WireUserEntities, account, best_film, medium, object};
 use super::{error, url};
 use crate::bridges::error::Error;
 use crate::bridges::objects;
 use crate::bridges::value::{Liker, Media, Mention, Profile};
-use crate::bridges::wire::{Listed, Text, document, item, items, time};
+use crate::bridges::wire::{Listed, Text, document, is_decimal_id, item, items, time};
+use crate::domain::identity::ObjectRef;
 
 /// What is asked for beyond the default of an id and a text.
 pub const TWEET_FIELDS: &str = "created_at,author_id,entities,attachments,possibly_sensitive,referenced_tweets";
@@ -29,6 +30,32 @@ struct Envelope {
     #[serde(default)]
     includes: WireIncludes,
     meta: Option<WireMeta>,
+    /// Complaints about parts, beside the data.
+    errors: Option<Vec<Value>>,
+}
+
+/// A complaint about one thing of a reply that has others.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WirePartial {
+    resource_type: Option<String>,
+    resource_id: Option<Text>,
+    value: Option<Value>,
+    parameter: Option<String>,
+}
+
+impl WirePartial {
+    /// Whether it is about an item of the list, not about what an item names: its author, its pictures, what it answers.
+    fn is_of_list(&self) -> bool {
+        let is_tweet = self.resource_type.as_deref() == Some("tweet");
+        is_tweet && !self.parameter.as_deref().is_some_and(|of| of.starts_with("referenced_tweets"))
+    }
+
+    fn object(&self) -> Option<ObjectRef> {
+        let value = self.value.as_ref().and_then(Value::as_str);
+        let id = self.resource_id.as_ref().map(Text::as_str).or(value).filter(|id| is_decimal_id(id))?;
+        object(id).ok()
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -192,15 +219,23 @@ pub fn tweet(bytes: &[u8]) -> Result<Tweet, Error> {
 
 /// Tweets from `GET /2/users/{id}/liked_tweets` or `/2/users/{id}/tweets`, in the order given.
 pub fn tweets(bytes: &[u8]) -> Result<Page<Tweet>, Error> {
-    let (data, includes, next_token) = many(bytes)?;
+    let Many { data, includes, next_token, errors } = many(bytes)?;
     let included = Included::read(includes);
-    let found = items(data, |tweet: WireTweet| read_tweet(tweet, &included).map(Some))?;
+    let mut found = items(data, |tweet: WireTweet| read_tweet(tweet, &included).map(Some))?;
+    // A tweet that is withheld stands in the list all the same, under its number or without any.
+    for error in errors.iter().filter(|error| error.is_of_list()) {
+        match error.object() {
+            Some(object) if found.items.iter().all(|tweet| tweet.post.id != object) => found.hidden.push(object),
+            Some(_) => {}
+            None => found.unreadable += 1,
+        }
+    }
     Ok(Page { found, next_token })
 }
 
 /// Who likes a tweet, from `GET /2/tweets/{id}/liking_users`: today only for tweets of the token's own account.
 pub fn likers(bytes: &[u8]) -> Result<Page<Liker>, Error> {
-    let (data, _, next_token) = many(bytes)?;
+    let Many { data, next_token, .. } = many(bytes)?;
     let found = items(data, |user: WireUser| {
         Ok(Some(Liker { account: account(&user.id.0)?, handle: handle(user.username)?, liked_at: None }))
     })?;
@@ -225,16 +260,25 @@ fn one(bytes: &[u8]) -> Result<(Value, WireIncludes), Error> {
     }
 }
 
-fn many(bytes: &[u8]) -> Result<(Vec<Value>, WireIncludes, Option<String>), Error> {
+/// A list, opened.
+struct Many {
+    data: Vec<Value>,
+    includes: WireIncludes,
+    next_token: Option<String>,
+    errors: Vec<WirePartial>,
+}
+
+fn many(bytes: &[u8]) -> Result<Many, Error> {
     let envelope: Envelope = document(bytes, error::reported)?;
     let meta = envelope.meta;
     let next_token = meta.as_ref().and_then(|meta| meta.next_token.clone()).filter(|token| !token.is_empty());
+    let (includes, errors) = (envelope.includes, readable::<WirePartial>(envelope.errors).collect());
     match envelope.data {
-        Some(Value::Array(data)) => Ok((data, envelope.includes, next_token)),
+        Some(Value::Array(data)) => Ok(Many { data, includes, next_token, errors }),
         Some(_) => Err(Error::malformed("there is one thing where a list should be")),
         // Only a count of nothing makes an absent list an empty one.
         None if meta.is_some_and(|meta| meta.result_count == Some(0)) => {
-            Ok((Vec::new(), envelope.includes, next_token))
+            Ok(Many { data: Vec::new(), includes, next_token, errors })
         }
         None => {
             Err(error::reported(bytes).unwrap_or_else(|| Error::malformed("the reply has neither data nor a count")))

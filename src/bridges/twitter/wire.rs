@@ -39,11 +39,12 @@ impl Tweet {
     }
 }
 
-/// The tweets that everybody may see, as likes. No API tells when a like was given.
+/// The tweets that everybody may see, as likes; the others are only named. No API tells when a like was given.
 pub fn likes(found: Listed<Tweet>) -> Listed<LikeItem> {
-    let items = found.items.into_iter().filter(|tweet| !tweet.is_protected);
-    let items = items.map(|tweet| LikeItem { post: tweet.post, liked_at: None }).collect();
-    Listed { items, unreadable: found.unreadable }
+    let (protected, open): (Vec<Tweet>, Vec<Tweet>) = found.items.into_iter().partition(|tweet| tweet.is_protected);
+    let items = open.into_iter().map(|tweet| LikeItem { post: tweet.post, liked_at: None }).collect();
+    let hidden = protected.into_iter().map(|tweet| tweet.post.id).chain(found.hidden).collect();
+    Listed { items, hidden, unreadable: found.unreadable }
 }
 
 /// An account, of which some replies tell only the number.

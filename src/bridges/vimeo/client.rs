@@ -254,6 +254,7 @@ impl LiveApi for Vimeo {
                 let is_whole = query.cursor.is_none() && next.is_none() && found.unreadable == 0;
                 Ok(LikesReply::Page(LikePage {
                     items: found.items,
+                    hidden: found.hidden,
                     unreadable: found.unreadable,
                     next,
                     quota: error::quota(&reply.headers),

@@ -12,7 +12,9 @@ use serde_json::Value;
 use super::url::is_name;
 use crate::bridges::error::Error;
 use crate::bridges::value::{ActorKind, LikeItem, Liker, Media, MediaKind, Post, PostKind, Profile};
-use crate::bridges::wire::{Listed, described, document, is_decimal_id, items, time, titled, written};
+use crate::bridges::wire::{
+    Listed, Seen, described, document, is_decimal_id, items, seen_items, time, titled, written,
+};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::time::Timestamp;
 
@@ -215,25 +217,26 @@ pub fn page(bytes: &[u8]) -> Result<Page, Error> {
 /// Videos from `GET /users/{id}/videos`; those that are not public are left out.
 pub fn videos(data: Vec<Value>) -> Result<Listed<Post>, Error> {
     let found = likes(data, Times::Foreign)?;
-    Ok(Listed { items: found.items.into_iter().map(|item| item.post).collect(), unreadable: found.unreadable })
+    let items = found.items.into_iter().map(|item| item.post).collect();
+    Ok(Listed { items, hidden: found.hidden, unreadable: found.unreadable })
 }
 
-/// Likes from `GET /users/{id}/likes` or `/me/likes`, in the order given; those of hidden videos are left out.
+/// Likes from `GET /users/{id}/likes` or `/me/likes`, in the order given; hidden videos are only named.
 ///
 /// A video that is just being processed counts as unreadable: its absence from our list would look like an unlike.
 pub fn likes(data: Vec<Value>, times: Times) -> Result<Listed<LikeItem>, Error> {
-    let read = items(data, |video: WireVideo| match openness(&video)? {
+    let read = seen_items(data, |video: WireVideo| match openness(&video)? {
         Openness::Public => {
             let liked_at = if times == Times::Own { liked_at(&video)? } else { None };
-            Ok(Some(Some(LikeItem { post: video_post(video)?, liked_at })))
+            Ok(Seen::Open(Some(LikeItem { post: video_post(video)?, liked_at })))
         }
-        Openness::Hidden(_) => Ok(None),
-        Openness::InWork => Ok(Some(None)),
+        Openness::Hidden(_) => Ok(Seen::Hidden(ObjectRef::new(PLATFORM, &number_in(&video.uri, "videos")?)?)),
+        Openness::InWork => Ok(Seen::Open(None)),
     })?;
     let count = read.items.len();
     let items: Vec<LikeItem> = read.items.into_iter().flatten().collect();
     let in_work = u32::try_from(count - items.len()).expect("a bounded body holds fewer items");
-    Ok(Listed { items, unreadable: read.unreadable + in_work })
+    Ok(Listed { items, hidden: read.hidden, unreadable: read.unreadable + in_work })
 }
 
 /// Who likes a video, from `GET /videos/{id}/likes`; Vimeo does not say when.

@@ -520,7 +520,7 @@ async fn import(stage: &Stage, patron: &str, platform: Platform) -> anyhow::Resu
     let path = stage.instances[home].directory.join(format!("{patron}-{platform}.zip"));
     std::fs::write(&path, bytes)?;
     let (name, platform) = (patron.to_owned(), platform.slug().to_owned());
-    let command = Command::BridgeImport { name, platform, path, account: None };
+    let command = Command::BridgeImport { name, platform, path, account: None, is_complete: false };
     Ok(stage.ask(home, command).await?.text)
 }
 

@@ -4,11 +4,11 @@
 //! it. Where the reading stands is in the database after every page, so an interruption costs one page at most.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::health::{self, Allowance};
 use super::when::{BACKOFF_MIN, Place, backoff, end_of_limit, next_poll, pause_platform};
 use super::{JobError, credentials, notes, seen_post};
-use crate::bridges::listing::PAGES_MAX;
 use crate::bridges::{
     self, Access, Bridge, Capabilities, Credential, Cursor, LikeOrder, LikePage, LikesQuery, LikesReply, LiveApi,
     Quota, Who, meter,
@@ -16,13 +16,17 @@ use crate::bridges::{
 use crate::domain::identity::{ExternalId, Platform};
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
-use crate::flows::connect::{self, After, Changed, ConnectError, Habit, Page, PassKind};
+use crate::flows::connect::{self, After, Changed, ConnectError, Habit, Page, PassKind, View};
 use crate::flows::prove_account;
 use crate::flows::watch_bridge::{self, Exchange};
 use crate::storage::connections::{self, Connection, Pass};
 use crate::storage::grants::Purpose;
 use crate::storage::{self, Tx};
 
+/// A listing longer than this is a loop of the platform's or an attack, not a person.
+const PAGES_MAX: u32 = 2_000;
+/// A platform that bills each item is asked no more often.
+const METERED_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Pages that one connection reads before others have their turn.
 const PAGES_PER_TURN: u32 = 20;
 
@@ -296,7 +300,8 @@ struct Reading<'a> {
 impl Reading<'_> {
     async fn run(&mut self) -> Result<Ended, JobError> {
         let (id, habit, now) = (self.connection.id, self.habit, self.now);
-        let mut pass = self.node.write(move |tx| connect::begin(tx, id, habit, now)).await?;
+        let view = if self.is_shared { View::Public } else { View::Own };
+        let mut pass = self.node.write(move |tx| connect::begin(tx, id, habit, view, now)).await?;
         for _ in 0..PAGES_PER_TURN {
             if self.allowance.is_spent() {
                 break;
@@ -304,7 +309,8 @@ impl Reading<'_> {
             // Only a pass for new likes may be answered by "nothing is new".
             let may_skip = pass.pages == 0 && PassKind::of(&pass)? == PassKind::Newest;
             self.query.cursor = pass.cursor.as_deref().map(Cursor::new);
-            self.query.etag = self.connection.etag.clone().filter(|_| may_skip);
+            let is_of_view = self.connection.view.as_deref() == Some(view.as_str());
+            self.query.etag = self.connection.etag.clone().filter(|_| may_skip && is_of_view);
             let page = match self.live.likes(&self.query).await {
                 Ok(LikesReply::Page(page)) => page,
                 Ok(LikesReply::NotModified { quota }) => {
@@ -335,6 +341,7 @@ impl Reading<'_> {
     /// How the connection is left when this reply was the last that was wanted.
     fn finish(&self) -> Finish {
         let (connection, interval) = (self.connection.id, self.node.config.bridge.poll_interval(self.platform));
+        let interval = if self.habit.is_metered { interval.max(METERED_EVERY) } else { interval };
         Finish {
             node: self.node.clone(),
             connection,
@@ -358,6 +365,7 @@ impl Reading<'_> {
         self.hear(page.quota);
         let page = Page {
             likes: page.items.iter().map(|item| (seen_post(self.node, &item.post), item.liked_at)).collect(),
+            hidden: page.hidden,
             unreadable: page.unreadable,
             next: page.next.map(|cursor| cursor.as_str().to_owned()),
             etag: page.etag,
@@ -422,7 +430,8 @@ impl Finish {
 /// Whether a listing leads back to where it came from, or is longer than any person's.
 fn is_circle(pass: &Pass, page: &LikePage) -> bool {
     let Some(next) = &page.next else { return false };
-    pass.cursor.as_deref() == Some(next.as_str()) || pass.pages + 1 >= i64::from(PAGES_MAX)
+    let places = [&pass.cursor, &pass.mark];
+    places.iter().any(|place| place.as_deref() == Some(next.as_str())) || pass.pages + 1 >= i64::from(PAGES_MAX)
 }
 
 fn external_id(connection: &Connection) -> Result<ExternalId, storage::Error> {

@@ -49,6 +49,7 @@ pub use consent::{begin_opt_out, check_opt_out, opt_out_signed_in, read_consents
 pub use likes::{Turn, TurnEnd, read_likes, read_now};
 pub use posts::{read_feeds, resolve_known};
 pub use sources::check_sources;
+pub(super) use when::{Place, end_of_limit};
 
 /// Connections of one platform that are taken up in one round, and how many of them at the same time.
 const ROUND_MAX: i64 = 20;

@@ -15,7 +15,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// Where a row stands among all rows of all instances in the world, as a number that looks like chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(u64);
+pub(in crate::jobs) struct Place(u64);
 
 impl Place {
     /// - `host`: of the instance: without it the first connection of each would come at the same moment.
@@ -35,7 +35,12 @@ pub(super) fn backoff(place: Place, failures: i64) -> Duration {
 }
 
 /// When a limit ends. One that names no time is tried again later and later; one that names the past, soon.
-pub(super) fn end_of_limit(until: Option<Timestamp>, place: Place, failures: i64, now: Timestamp) -> Timestamp {
+pub(in crate::jobs) fn end_of_limit(
+    until: Option<Timestamp>,
+    place: Place,
+    failures: i64,
+    now: Timestamp,
+) -> Timestamp {
     until.map_or_else(|| now.plus(backoff(place, failures)), |until| until.max(now))
 }
 

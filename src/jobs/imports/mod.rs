@@ -13,14 +13,15 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use self::read::{QUEUE, Resolver, Source};
+use self::read::{QUEUE, Resolver, Source, Stopped};
 use super::JobError;
-use super::bridges::is_known_by_name;
+use super::bridges::{Place, end_of_limit, is_known_by_name};
 use crate::bridges::{self, Bridge, pasted};
 use crate::domain::id::PatronId;
 use crate::domain::identity::Platform;
+use crate::domain::time::Timestamp;
 use crate::federation::Node;
-use crate::flows::import::{self, Brought, ImportError, Part};
+use crate::flows::import::{self, Brought, ImportError};
 use crate::storage;
 use crate::storage::imports::{self, Counted, Import};
 use crate::vault::random_bytes;
@@ -66,6 +67,19 @@ impl ImportFailure {
     }
 }
 
+/// How often in a row a platform may fail to answer before its answers are done without.
+const ATTEMPTS_MAX: i64 = 10;
+
+/// How far an import was read.
+enum Worked {
+    ToTheEnd(Counted),
+    /// The platform that knows the rest does not answer now.
+    Stopped {
+        counted: Counted,
+        by: Stopped,
+    },
+}
+
 /// The name under which the next brought file is kept.
 pub fn new_name() -> String {
     hex::encode(random_bytes::<16>())
@@ -75,17 +89,20 @@ pub fn new_name() -> String {
 ///
 /// - `file_name`: as the person's computer calls it.
 /// - `account`: the handle or number of the account that the patron chose.
+/// - `is_complete`: the patron's word that with it, everything liked until now was brought.
 pub async fn take_file(
     node: &Node,
     patron: PatronId,
     platform: Platform,
     account: Option<String>,
     file_name: &str,
+    is_complete: bool,
     stored: Stored,
 ) -> Result<Import, ImportFailure> {
     let source = Source { path: stored.path().to_owned(), name: file_name.to_owned(), is_list: false };
     let stored_as = Some(stored.name().to_owned());
-    let import = accept(node, patron, platform, account, &source, stored.len(), stored_as, None).await?;
+    let more = Told { account, is_complete, stored_as, refused: None };
+    let import = accept(node, patron, platform, &source, stored.len(), more).await?;
     stored.keep();
     Ok(import)
 }
@@ -100,6 +117,7 @@ pub async fn take_list(
     patron: PatronId,
     platform: Platform,
     account: String,
+    is_complete: bool,
     text: &str,
 ) -> Result<Import, ImportFailure> {
     let bridge = bridge_of(node, platform)?;
@@ -125,45 +143,58 @@ pub async fn take_list(
     let source = Source { path: stored.path().to_owned(), name: "list.txt".to_owned(), is_list: true };
     let refused = Some(refused).filter(|lines| !lines.is_empty());
     let stored_as = Some(stored.name().to_owned());
-    let import = accept(node, patron, platform, Some(account), &source, stored.len(), stored_as, refused).await?;
+    let more = Told { account: Some(account), is_complete, stored_as, refused };
+    let import = accept(node, patron, platform, &source, stored.len(), more).await?;
     stored.keep();
     Ok(import)
 }
 
 /// Imports a file that the operator names, at once.
 ///
+/// - `is_complete`: the operator's word that with it, everything liked until now was brought.
 /// - `progress`: told after each batch.
 pub async fn import(
     node: &Node,
     patron: PatronId,
     platform: Platform,
     account: Option<String>,
+    is_complete: bool,
     path: &Path,
     progress: impl FnMut(&Counted),
 ) -> Result<Counted, ImportFailure> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let source = Source { path: path.to_owned(), name, is_list: false };
     let len = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let import = accept(node, patron, platform, account, &source, len, None, None).await?;
-    let worked = work(node, &import, &source, progress).await;
+    let more = Told { account, is_complete, stored_as: None, refused: None };
+    let import = accept(node, patron, platform, &source, len, more).await?;
+    // Whoever waits at a prompt is told at the end what the platform did not answer.
+    let worked = work(node, &import, &source, false, progress).await;
     if let Err(failure) = &worked {
         let (reason, now) = (failure.told(), node.now());
         node.write(move |tx| import::fail(tx, &import, &reason, now)).await.map_err(JobError::from)?;
     }
-    worked
+    match worked? {
+        Worked::ToTheEnd(counted) | Worked::Stopped { counted, .. } => Ok(counted),
+    }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what is known of a brought file")]
+/// What is known of a brought file beside what it is.
+struct Told {
+    account: Option<String>,
+    is_complete: bool,
+    stored_as: Option<String>,
+    refused: Option<String>,
+}
+
 async fn accept(
     node: &Node,
     patron: PatronId,
     platform: Platform,
-    account: Option<String>,
     source: &Source,
     len: u64,
-    stored_as: Option<String>,
-    refused: Option<String>,
+    told: Told,
 ) -> Result<Import, ImportFailure> {
+    let Told { account, is_complete, stored_as, refused } = told;
     let bridge = bridge_of(node, platform)?;
     let may_name = is_known_by_name(&*bridge);
     let looked = source.clone();
@@ -180,6 +211,7 @@ async fn accept(
         file_size: i64::try_from(len).unwrap_or(i64::MAX),
         stored_as,
         refused,
+        is_complete,
     };
     let (token, now) = (hex::encode(random_bytes::<16>()), node.now());
     Ok(node.write(move |tx| import::begin(tx, &brought, &token, now)).await?)
@@ -190,40 +222,45 @@ fn bridge_of(node: &Node, platform: Platform) -> Result<Arc<dyn Bridge>, ImportF
 }
 
 /// Reads a file from where it was left, to its end.
+///
+/// - `is_patient`: stops where the platform does not answer, to go on there later.
 async fn work(
     node: &Node,
     import: &Import,
     source: &Source,
+    is_patient: bool,
     mut progress: impl FnMut(&Counted),
-) -> Result<Counted, ImportFailure> {
+) -> Result<Worked, ImportFailure> {
     let platform: Platform =
         import.platform.parse().map_err(|_| ImportError::Storage(storage::Error::corrupt("platform", import.id)))?;
     let bridge = bridge_of(node, platform)?;
+    let (opened, asked) = (source.clone(), Arc::clone(&bridge));
+    let kind = tokio::task::spawn_blocking(move || opened.kind(&*asked)).await;
+    let (is_archive, is_further) = kind.map_err(|error| broken(source, &error))??;
     let (batches, mut incoming) = mpsc::channel(QUEUE);
     let (reader, owned, skipped, of) = (Arc::clone(&bridge), source.clone(), import.position(), node.clone());
     let reading = tokio::task::spawn_blocking(move || owned.read(&of, &*reader, skipped, &batches));
-    let (mut counted, mut resolver) = (counted(import), Resolver::default());
-    while let Some(mut batch) = incoming.recv().await {
-        let unresolved = resolver.resolve(node, &*bridge, &mut batch).await;
-        let part = Part { likes: batch.likes, unresolved, unreadable: batch.unreadable };
+    let (mut counted, mut resolver) = (counted(import), Resolver::new(is_patient));
+    while let Some(batch) = incoming.recv().await {
+        let (mut part, stopped) = resolver.resolve(node, &*bridge, batch).await;
+        part.is_of_before = is_further;
         let (instance, row, now) = (node.instance.clone(), import.clone(), node.now());
         counted.likes += part.likes.len() as u64 + part.unresolved;
         counted.unreadable += part.unreadable;
         counted.unresolved += part.unresolved;
+        counted.unanswered += part.unanswered;
         let changed = node.write(move |tx| import::apply(tx, &instance, &row, &part, now)).await?;
         counted.flattrs += changed.flattrs as u64;
         counted.baseline += changed.baseline as u64;
         progress(&counted);
+        if let Some(by) = stopped {
+            return Ok(Worked::Stopped { counted, by });
+        }
     }
     reading.await.map_err(|error| broken(source, &error))??;
-    // Where the platform itself lists the likes, its listing is what the baseline is; a list is what a person remembers.
-    let lists_likes = bridge.live().is_some_and(|_| {
-        let able = bridge.capabilities();
-        able.lists_likes_of_others || able.lists_own_likes
-    });
-    let (row, now, is_whole) = (import.clone(), node.now(), !(source.is_list && lists_likes));
-    node.write(move |tx| import::end(tx, &row, is_whole, now)).await?;
-    Ok(counted)
+    let (row, now) = (import.clone(), node.now());
+    node.write(move |tx| import::end(tx, &row, is_archive, now)).await?;
+    Ok(Worked::ToTheEnd(counted))
 }
 
 fn counted(import: &Import) -> Counted {
@@ -234,6 +271,7 @@ fn counted(import: &Import) -> Counted {
         baseline: count(import.baseline),
         unreadable: count(import.unreadable),
         unresolved: count(import.unresolved),
+        unanswered: count(import.unanswered),
     }
 }
 
@@ -243,17 +281,30 @@ fn broken(source: &Source, error: &tokio::task::JoinError) -> ImportFailure {
 
 /// Reads the import that has waited longest. Says whether there was one.
 pub async fn step(node: &Node) -> Result<bool, JobError> {
-    if !node.db.read(imports::is_any_waiting).await? {
+    step_at(node, node.now()).await
+}
+
+/// As [`step`], at a given time.
+pub async fn step_at(node: &Node, now: Timestamp) -> Result<bool, JobError> {
+    if !node.db.read(move |tx| imports::is_any_waiting(tx, now)).await? {
         return Ok(false);
     }
-    let now = node.now();
     let Some(import) = node.db.write(move |tx| imports::take_waiting(tx, now)).await? else { return Ok(false) };
     let id = import.id;
     let name = import.stored_as.clone().ok_or_else(|| storage::Error::corrupt("import", id))?;
     let path = store::directory(node).join(&name);
     let source = Source { path: path.clone(), name: import.file_name.clone(), is_list: import.kind == "list" };
-    match work(node, &import, &source, |_| {}).await {
-        Ok(counted) => {
+    let is_patient = import.attempts < ATTEMPTS_MAX;
+    match work(node, &import, &source, is_patient, |_| {}).await {
+        Ok(Worked::Stopped { counted, by }) => {
+            let is_further = counted.likes + counted.unreadable > import.position();
+            let attempts = if is_further { 1 } else { import.attempts + 1 };
+            let until = end_of_limit(by.until, Place::of(&node.instance.host, platform, id), attempts, now);
+            tracing::info!(import = id, "import {id} waits until {until}: {}", by.reason);
+            node.write(move |tx| imports::put_off(tx, id, attempts, until, &by.reason)).await?;
+            return Ok(true);
+        }
+        Ok(Worked::ToTheEnd(counted)) => {
             let platform = &import.platform;
             tracing::info!(import = id, platform, "import {id} from {platform} is done: {} likes", counted.likes);
         }

@@ -16,7 +16,7 @@ use crate::bridges::archive::{Archive, Limits};
 use crate::bridges::{self, Access, Bridge, ExportFile, LikeItem, pasted};
 use crate::domain::time::Timestamp;
 use crate::federation::Node;
-use crate::flows::import::Owner;
+use crate::flows::import::{Owner, Part};
 use crate::flows::notice::SeenPost;
 
 /// Likes of one transaction, and batches that may wait for it.
@@ -27,18 +27,28 @@ const ASKED_MAX: usize = 50;
 /// Questions in a row that may fail, until the platform is left alone.
 const FAILURES_MAX: u32 = 3;
 
-/// What the reading thread hands over.
+/// What the reading thread hands over, in the order of the file, so that a place in it is a number of items.
 #[derive(Default)]
 pub struct Batch {
-    pub likes: Vec<(SeenPost, Option<Timestamp>)>,
+    items: Vec<Read>,
+    asked: usize,
+}
+
+enum Read {
+    Like(SeenPost, Option<Timestamp>),
     /// Known by address only.
-    pub asked: Vec<LikeItem>,
-    pub unreadable: u64,
+    Asked(Box<LikeItem>),
+    Unreadable,
 }
 
 impl Batch {
+    fn push(&mut self, item: Read) {
+        self.asked += usize::from(matches!(item, Read::Asked(_)));
+        self.items.push(item);
+    }
+
     fn is_full(&self) -> bool {
-        self.likes.len() >= BATCH || self.asked.len() >= ASKED_MAX || self.unreadable >= BATCH as u64
+        self.items.len() >= BATCH || self.asked >= ASKED_MAX
     }
 }
 
@@ -72,6 +82,14 @@ impl Source {
         work(bridge.export().ok_or(ImportFailure::NoExport(bridge.platform()))?)
     }
 
+    /// Whether it is a whole archive, and whether it is a further file out of one.
+    pub fn kind(&self, bridge: &dyn Bridge) -> Result<(bool, bool), ImportFailure> {
+        self.with_export(bridge, |export| {
+            let is_archive = self.open()?.is_zip();
+            Ok((is_archive, !is_archive && export.is_further(&self.name)))
+        })
+    }
+
     /// Whose file it is.
     ///
     /// - errors: what can be seen without reading the likes: no archive, no likes in it, a form that cannot be read.
@@ -100,9 +118,9 @@ impl Source {
                     return ControlFlow::Continue(());
                 }
                 match item {
-                    Ok(item) if is_by_address(bridge, &item) => batch.asked.push(item),
-                    Ok(item) => batch.likes.push((seen_post(node, &item.post), item.liked_at)),
-                    Err(_) => batch.unreadable += 1,
+                    Ok(item) if is_by_address(bridge, &item) => batch.push(Read::Asked(Box::new(item))),
+                    Ok(item) => batch.push(Read::Like(seen_post(node, &item.post), item.liked_at)),
+                    Err(_) => batch.push(Read::Unreadable),
                 }
                 if !batch.is_full() {
                     return ControlFlow::Continue(());
@@ -128,28 +146,61 @@ fn is_by_address(bridge: &dyn Bridge, item: &LikeItem) -> bool {
 
 /// Asks the platform which posts are meant. What it does not answer is left out and counted: a flattr under a name that
 /// moves would be paid to whoever bears it next.
-#[derive(Default)]
 pub struct Resolver {
     failures: u32,
+    /// Whoever can wait is told when the platform wants to be left alone, instead of losing what it was to be asked for.
+    is_patient: bool,
+}
+
+/// Why a batch was not resolved to its end.
+pub struct Stopped {
+    pub until: Option<Timestamp>,
+    pub reason: String,
 }
 
 impl Resolver {
-    /// Says how many posts the platform did not name.
-    pub async fn resolve(&mut self, node: &Node, bridge: &dyn Bridge, batch: &mut Batch) -> u64 {
-        let mut unresolved = 0;
-        for item in std::mem::take(&mut batch.asked) {
+    pub fn new(is_patient: bool) -> Resolver {
+        Resolver { failures: 0, is_patient }
+    }
+
+    /// - returns: the part of the file up to the first item of which the platform does not speak today.
+    pub async fn resolve(&mut self, node: &Node, bridge: &dyn Bridge, batch: Batch) -> (Part, Option<Stopped>) {
+        let mut part = Part::default();
+        for item in batch.items {
+            let item = match item {
+                Read::Like(post, liked_at) => {
+                    part.likes.push((post, liked_at));
+                    continue;
+                }
+                Read::Unreadable => {
+                    part.unreadable += 1;
+                    continue;
+                }
+                Read::Asked(item) => item,
+            };
             match self.ask(bridge, &item).await {
-                Ok(post) => batch.likes.push((seen_post(node, &post), item.liked_at)),
-                Err(_) => unresolved += 1,
+                Ok(post) => part.likes.push((seen_post(node, &post), item.liked_at)),
+                Err(error) if self.is_patient && error.is_worth_retrying() => {
+                    let until = match &error {
+                        bridges::Error::RateLimited { until, .. } => *until,
+                        _ => None,
+                    };
+                    return (part, Some(Stopped { until, reason: error.message().to_owned() }));
+                }
+                Err(error) => {
+                    let is_answer = matches!(error, bridges::Error::NotFound { .. } | bridges::Error::Gone { .. });
+                    part.unresolved += 1;
+                    part.unanswered += u64::from(!is_answer);
+                }
             }
         }
-        unresolved
+        (part, None)
     }
 
     async fn ask(&mut self, bridge: &dyn Bridge, item: &LikeItem) -> Result<bridges::Post, bridges::Error> {
         let live = bridge.live().ok_or_else(|| bridges::Error::unsupported("this platform cannot be asked"))?;
         if self.failures >= FAILURES_MAX {
-            return Err(bridges::Error::transient("it did not answer before"));
+            return Err(bridges::Error::unsupported("it did not answer before"));
         }
         let asked = match bridge.parse_reference(&item.post.url) {
             Ok(reference) if !bridge.needs_resolving(&item.post.id) => {

@@ -22,6 +22,8 @@ table! {
         pass_number -> BigInt,
         failures -> BigInt,
         asks_first -> Bool,
+        view -> Nullable<Text>,
+        basis_pass -> BigInt,
     }
 }
 
@@ -48,6 +50,14 @@ table! {
         repeats -> BigInt,
         unreadable -> BigInt,
         is_moved -> Bool,
+        mark -> Nullable<Text>,
+    }
+}
+
+table! {
+    connection_hidden (connection_id, object) {
+        connection_id -> BigInt,
+        object -> Text,
     }
 }
 

@@ -23,5 +23,9 @@ table! {
         created_at -> BigInt,
         started_at -> Nullable<BigInt>,
         ended_at -> Nullable<BigInt>,
+        is_complete -> Bool,
+        unanswered -> BigInt,
+        attempts -> BigInt,
+        next_at -> BigInt,
     }
 }

@@ -10,7 +10,9 @@ mod sign_in;
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 
-pub use bridges::{claim_checks, claim_looks, connection_likes, connection_passes, connection_proofs, connections};
+pub use bridges::{
+    claim_checks, claim_looks, connection_hidden, connection_likes, connection_passes, connection_proofs, connections,
+};
 pub use brought::imports;
 pub use consent::{consent_looks, opt_outs, refusals};
 pub use fediverse::{author_looks, fediverse_apps, given_likes, inbox_envelopes, like_sources};
@@ -541,7 +543,7 @@ joinable!(post_details -> objects (object_id));
 joinable!(resolved_posts -> objects (object_id));
 
 allow_tables_to_appear_in_same_query! {
-    actor_keys, actors, author_looks, channel_messages, channels, claim_checks, claim_looks, claims, connection_likes,
+    actor_keys, actors, author_looks, channel_messages, channels, claim_checks, claim_looks, claims, connection_hidden, connection_likes,
     connection_passes, connection_proofs, connections, consent_looks, creators, deliveries, evidence, feeds, flattrs,
     given_likes,
     follows, identities, inbox, journal_entries, journal_head, ledger_accounts, ledger_currency, login_tokens, logins,

@@ -172,6 +172,7 @@ async fn post_file(request: HttpRequest, payload: Payload) -> PageResult {
         Err(Refusal { status, text }) => return imports_page(&visit, status, Asked::File { error: text }).await,
     };
     let source = upload.field("source").to_owned();
+    let is_complete = upload.field("complete") == "yes";
     let (platform, account) = match source.parse::<i64>() {
         Ok(id) => {
             let chosen = own_connection(&visit, id).await?;
@@ -184,7 +185,7 @@ async fn post_file(request: HttpRequest, payload: Payload) -> PageResult {
         return imports_page(&visit, 400, Asked::File { error: t.handle_bad() }).await;
     }
     let platform: Platform = platform.parse().map_err(|_| PageError::new(400, t.platform_unknown()))?;
-    match job::take_file(&visit.state, patron, platform, account, &upload.file_name, upload.stored).await {
+    match job::take_file(&visit.state, patron, platform, account, &upload.file_name, is_complete, upload.stored).await {
         Ok(import) => Ok(redirect(&format!("/me/import/{}", import.id))),
         Err(failure) => {
             let (status, error) = said(t, failure)?;
@@ -199,7 +200,7 @@ async fn post_list(mut posted: Posted) -> PageResult {
     posted.visit.at("/me/import");
     let visit = &posted.visit;
     let (patron, t) = (visit.patron()?.id, visit.text);
-    let (typed, named) = (posted.raw("list"), posted.field("named"));
+    let (typed, named, is_complete) = (posted.raw("list"), posted.field("named"), posted.field("complete") == "yes");
     let (platform, account) = match posted.field("account").parse::<i64>() {
         Ok(id) => {
             let chosen = own_connection(visit, id).await?;
@@ -212,7 +213,7 @@ async fn post_list(mut posted: Posted) -> PageResult {
         let (account, error, refused) = (posted.field("account"), t.handle_bad(), Vec::new());
         return imports_page(visit, 400, Asked::List { account, named, typed, error, refused }).await;
     };
-    let error = match job::take_list(&visit.state, patron, platform, account, typed).await {
+    let error = match job::take_list(&visit.state, patron, platform, account, is_complete, typed).await {
         Ok(import) => return Ok(redirect(&format!("/me/import/{}", import.id))),
         Err(ImportFailure::Content(_)) => (400, t.import_list_empty()),
         Err(failure) => said(t, failure)?,

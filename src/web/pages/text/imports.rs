@@ -22,8 +22,10 @@ catalogue! {
     import_title: "Bring an export file", "Apporter un fichier d’exportation";
     import_text: "Some platforms show nobody what you liked, but give you a file of it. Bring it here, or paste addresses of what you liked.",
         "Certaines plateformes ne montrent à personne ce que vous avez aimé, mais vous en donnent un fichier. Apportez-le ici, ou collez les adresses de ce que vous avez aimé.";
-    import_baseline: "What the first file of an account holds is from before and pays nothing; what a later one holds beyond it counts. The same file twice changes nothing.",
-        "Ce que contient le premier fichier d’un compte date d’avant et ne rapporte rien ; ce qu’un fichier ultérieur contient de plus compte. Le même fichier deux fois ne change rien.";
+    import_baseline: "What the first whole archive of an account holds is from before and pays nothing; what comes later beyond it counts. Single files and lists are from before, too, until you say that they were all. The same file twice changes nothing.",
+        "Ce que contient la première archive entière d’un compte date d’avant et ne rapporte rien ; ce qui vient plus tard en plus compte. Les fichiers isolés et les listes datent d’avant eux aussi, jusqu’à ce que vous disiez que c’était tout. Le même fichier deux fois ne change rien.";
+    import_complete: "With this I have brought everything I liked there until now: what I bring later is new. (A whole archive says so by itself.)",
+        "Avec ceci, j’ai apporté tout ce que j’y ai aimé jusqu’à présent : ce que j’apporterai plus tard sera nouveau. (Une archive entière le dit d’elle-même.)";
     import_go: "Bring a file or a list", "Apporter un fichier ou une liste";
     import_file: "A file", "Un fichier";
     import_account: "Whose likes", "De quel compte";
