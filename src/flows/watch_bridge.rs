@@ -14,6 +14,8 @@ use crate::storage::{self, Tx};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const HOUR_SECONDS: i64 = 3_600;
+/// The shortest windows last a minute: ends that are closer are one.
+const SAME_END: Duration = Duration::from_secs(30);
 /// The part of an allowance that polling leaves.
 const RESERVE: i64 = 10;
 
@@ -100,8 +102,12 @@ fn note_quota(health: &mut Health, exchange: &Exchange) {
         _ => None,
     };
     let Some((remaining, resets_at)) = told else { return };
-    // Another end is another window.
-    let is_new = health.quota_resets_at != resets_at || ends_at(health).is_none_or(|end| end <= exchange.at);
+    // Another end is another window; the same end, told by a clock of whole seconds, is not always the same to us.
+    let is_same_end = match (health.quota_resets_at, resets_at) {
+        (Some(before), Some(now)) => u128::from(before.abs_diff(now)) < SAME_END.as_micros(),
+        (before, now) => before == now,
+    };
+    let is_new = !is_same_end || ends_at(health).is_none_or(|end| end <= exchange.at);
     let highest = if is_new { None } else { health.quota_highest };
     health.quota_highest = Some(highest.map_or(remaining, |highest| highest.max(remaining)));
     health.quota_remaining = Some(remaining);
@@ -236,7 +242,8 @@ mod tests {
     fn polling_leaves_a_tenth_of_what_the_platform_allows() {
         let mut health = after(fresh(), &answered(0, Some(60), 1_800));
         assert_eq!(budget(&health, None, at(0)), Budget::Left(54));
-        health = after(health, &answered(1, Some(7), 1_800));
+        // By our clock the end is told to the second or so.
+        health = after(health, &answered(1, Some(7), 1_801));
         assert_eq!(budget(&health, None, at(1)), Budget::Left(1));
         health = after(health, &answered(2, Some(6), 1_800));
         assert_eq!(budget(&health, None, at(2)), Budget::Until(at(1_800)));

@@ -538,18 +538,25 @@ async fn an_account_of_a_platform_without_an_api_is_named_and_what_is_brought_fo
     // A photo that is new since then counts, in a list as in a file.
     let account = stage.connections().await[0].account.clone();
     assert_eq!(account, "@mira");
-    let row = take_list(&stage.node, stage.patron, PHOTOS, account, &list(&[1, 2, 3])).await.unwrap();
+    let row = take_list(&stage.node, stage.patron, PHOTOS, account, false, &list(&[1, 2, 3])).await.unwrap();
     assert!(step(&stage.node).await.unwrap());
     let done = stage.row(row.id).await;
     assert_eq!((done.state.as_str(), done.likes, done.baseline, done.flattrs), ("done", 3, 0, 1));
     // In one step, by a list alone.
-    let row =
-        take_list(&stage.node, stage.patron, Platform::AppNet, "nils".into(), "https://alpha.app.net/mira/post/7");
+    let row = take_list(
+        &stage.node,
+        stage.patron,
+        Platform::AppNet,
+        "nils".into(),
+        false,
+        "https://alpha.app.net/mira/post/7",
+    );
     row.await.unwrap();
     assert!(step(&stage.node).await.unwrap());
     assert_eq!(stage.connections().await.len(), 2);
     // A platform that is asked for accounts is not named.
-    let stranger = take_list(&stage.node, stage.patron, Platform::GitHub, "x".into(), "https://github.com/a/b").await;
+    let stranger =
+        take_list(&stage.node, stage.patron, Platform::GitHub, "x".into(), false, "https://github.com/a/b").await;
     assert!(stranger.unwrap_err().to_string().contains("no account `x` is connected there"));
 }
 

@@ -238,7 +238,10 @@ fn a_like_that_came_by_itself_is_known_to_the_list_of_favourites() {
         node.flow(move |tx, close| {
             let uri = "https://social.example/likes/1";
             let (received_at, witnessed_at) = (close.now, None);
-            like_source::liked(tx, &GivenLike { patron, actor: &actor, uri, object, received_at, witnessed_at })
+            like_source::liked(
+                tx,
+                &GivenLike { patron, actor: &actor, uri, object, received_at, witnessed_at, asks_first: false },
+            )
         });
         let months = || {
             let all = ["2013-06", "2013-07", "2013-08"].map(|month| month.parse().unwrap());

@@ -299,7 +299,10 @@ pub async fn step_at(node: &Node, now: Timestamp) -> Result<bool, JobError> {
         Ok(Worked::Stopped { counted, by }) => {
             let is_further = counted.likes + counted.unreadable > import.position();
             let attempts = if is_further { 1 } else { import.attempts + 1 };
-            let until = end_of_limit(by.until, Place::of(&node.instance.host, platform, id), attempts, now);
+            let platform = import.platform.parse();
+            let platform = platform.map_err(|_| storage::Error::corrupt("platform", &import.platform))?;
+            let place = Place::of(&node.instance.host, platform, id);
+            let until = end_of_limit(by.until, place, attempts, now);
             tracing::info!(import = id, "import {id} waits until {until}: {}", by.reason);
             node.write(move |tx| imports::put_off(tx, id, attempts, until, &by.reason)).await?;
             return Ok(true);
