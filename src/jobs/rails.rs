@@ -13,7 +13,7 @@ use crate::federation::Node;
 use crate::flows::fund::{self, Movement};
 use crate::flows::{pay_out, receive_money, settle};
 use crate::rails::{AccountMovement, Payment, Rail};
-use crate::storage::{bank, connections, payments};
+use crate::storage::{bank, payments, rail_cursors};
 
 /// How long the rail is left alone after it failed.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ pub async fn step(node: &Node) -> Result<bool, JobError> {
     }
     let sent = send_payments(node, rail.as_ref()).await?;
     let name = rail.name();
-    let (cursor, next_poll_at) = node.db.read(move |tx| connections::rail_cursor(tx, name)).await?;
+    let (cursor, next_poll_at) = node.db.read(move |tx| rail_cursors::rail_cursor(tx, name)).await?;
     // After a start at once, when something of ours had left before the process ended: it is there to be seen.
     let is_first = !node.is_rail_read.load(Ordering::Relaxed) && has_left(node).await?;
     if !sent && !is_first && node.now().micros() < next_poll_at {
@@ -58,7 +58,7 @@ pub async fn count_due(node: &Node) -> Result<i64, JobError> {
                 + payments::payments_in(tx, "sent", true)?.len()
                 + bank::payouts_in_state(tx, "reserved")?.len()
                 + bank::payouts_in_state(tx, "exported")?.len();
-            let is_due = connections::rail_cursor(tx, name)?.1 <= now;
+            let is_due = rail_cursors::rail_cursor(tx, name)?.1 <= now;
             Ok::<i64, crate::storage::Error>(i64::try_from(waiting).unwrap_or(i64::MAX) + i64::from(is_due))
         })
         .await?)
@@ -112,7 +112,7 @@ async fn read_movements(node: &Node, rail: &dyn Rail, cursor: i64) -> Result<boo
             node.rail_pause.begin(PAUSE);
             let (reason, next) = (error.to_string(), node.now());
             tracing::warn!(rail = name, "the rail {name} cannot be read: {reason}");
-            node.write(move |tx| connections::save_rail_cursor(tx, name, cursor, next, Some(&reason))).await?;
+            node.write(move |tx| rail_cursors::save_rail_cursor(tx, name, cursor, next, Some(&reason))).await?;
             return Ok(false);
         }
     };
@@ -123,11 +123,11 @@ async fn read_movements(node: &Node, rail: &dyn Rail, cursor: i64) -> Result<boo
         let position = i64::try_from(movement.id).unwrap_or(i64::MAX);
         book(node, name, movement).await?;
         fault::point("rail.booked");
-        node.write(move |tx| connections::save_rail_cursor(tx, name, position, next, None)).await?;
+        node.write(move |tx| rail_cursors::save_rail_cursor(tx, name, position, next, None)).await?;
     }
     if count == 0 {
         let next = node.now().plus(interval);
-        node.write(move |tx| connections::save_rail_cursor(tx, name, cursor, next, None)).await?;
+        node.write(move |tx| rail_cursors::save_rail_cursor(tx, name, cursor, next, None)).await?;
     }
     Ok(count > 0)
 }

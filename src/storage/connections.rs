@@ -1,4 +1,4 @@
-//! Accounts of patrons as sources of likes, claims that wait to be checked, and how far each rail has been read.
+//! Accounts of patrons as sources of likes, and claims that wait to be checked.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use super::schema::{claim_checks, connection_hidden, connection_likes, connection_passes, connections, rail_cursors};
+use super::schema::{claim_checks, connection_hidden, connection_likes, connection_passes, connections};
 use super::{ROWS_MAX, Result, Tx};
 use crate::domain::id::{ObjectId, PatronId};
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
@@ -580,37 +580,6 @@ pub fn end_claim_check(tx: &mut Tx, id: i64, state: &str, error: Option<&str>, n
             claim_checks::last_error.eq(error),
             claim_checks::next_at.eq(next_at.micros()),
         ))
-        .execute(db))?;
-    Ok(())
-}
-
-/// How far a rail was read, and when to look again.
-pub fn rail_cursor(tx: &mut Tx, rail: &str) -> Result<(i64, i64)> {
-    let row: Option<(i64, i64)> = both!(tx, |db| rail_cursors::table
-        .find(rail)
-        .select((rail_cursors::cursor, rail_cursors::next_poll_at))
-        .first(db)
-        .optional())?;
-    Ok(row.unwrap_or((0, 0)))
-}
-
-pub fn save_rail_cursor(
-    tx: &mut Tx,
-    rail: &str,
-    cursor: i64,
-    next_poll_at: Timestamp,
-    error: Option<&str>,
-) -> Result<()> {
-    let values = (
-        rail_cursors::cursor.eq(cursor),
-        rail_cursors::next_poll_at.eq(next_poll_at.micros()),
-        rail_cursors::last_error.eq(error),
-    );
-    both!(tx, |db| diesel::insert_into(rail_cursors::table)
-        .values((rail_cursors::rail.eq(rail), values))
-        .on_conflict(rail_cursors::rail)
-        .do_update()
-        .set(values)
         .execute(db))?;
     Ok(())
 }

@@ -48,6 +48,7 @@ pub mod payments;
 pub mod people;
 mod postgres;
 pub mod posts;
+pub mod rail_cursors;
 pub mod schema;
 pub mod settlement;
 mod sqlite;

@@ -72,10 +72,7 @@ async fn an_unlike_is_found_by_a_whole_listing_and_by_no_other() {
         let liked = world.like(page + 5);
         assert_eq!(world.read().await.0, page + 5, "{platform}");
         world.unlike(&liked[2]);
-        // The sandbox can damage one item where the list stands alone.
-        let is_bare = matches!(platform, Platform::GitHub | Platform::Fediverse);
-        let last = if is_bare { Kind::DamagedItem } else { Kind::BadJson };
-        for kind in [Kind::Http502, Kind::TruncateBody, last] {
+        for kind in [Kind::Http502, Kind::TruncateBody, Kind::BadJson, Kind::DamagedItem] {
             world.fault(Some(kind), 1_000);
             assert_eq!(world.read().await.1, 0, "{platform}, {kind:?}");
         }
@@ -123,7 +120,10 @@ async fn the_live_api_the_export_and_both_make_the_same_flattrs() {
             }
             let liked = world.paid().await;
             assert_eq!(liked.len(), 2, "{platform}, live {is_live}, by file {is_by_file}");
-            seen.push(liked);
+            // The number of a tweet tells when it was written, which is not the same moment each time: its place is.
+            let posts: Vec<String> = world.sandbox.world().posts.iter().map(|post| post.id.clone()).collect();
+            let place = |id: String| posts.iter().position(|post| *post == id).map_or(id, |place| place.to_string());
+            seen.push(liked.into_iter().map(place).collect::<std::collections::BTreeSet<String>>());
             world.sandbox.stop().await;
         }
         assert!(seen.iter().all(|paid| *paid == seen[0]), "{platform}: {seen:?}");

@@ -19,7 +19,6 @@ use super::node::TestNode;
 use super::postgres::TestDatabase;
 use super::{Backend, on_both_databases};
 use crate::config::Config;
-use crate::console::{Command, execute};
 use crate::domain::id::PatronId;
 use crate::domain::identity::{ExternalId, ObjectRef, Platform};
 use crate::domain::money::{Amount, Currency};
@@ -40,15 +39,15 @@ use crate::storage::{self, Tx, likes};
 const TWITTER: Platform = Platform::Twitter;
 
 /// An instance with one patron.
-struct Stage {
-    node: Node,
-    patron: PatronId,
+pub(super) struct Stage {
+    pub(super) node: Node,
+    pub(super) patron: PatronId,
     directory: tempfile::TempDir,
     _database: Option<TestDatabase>,
 }
 
 impl Stage {
-    async fn new() -> Stage {
+    pub(super) async fn new() -> Stage {
         Stage::on(Backend::Sqlite).await
     }
 
@@ -87,7 +86,7 @@ impl Stage {
         connected.unwrap()
     }
 
-    async fn connections(&self) -> Vec<Connection> {
+    pub(super) async fn connections(&self) -> Vec<Connection> {
         let patron = self.patron;
         self.node.db.read(move |tx| connections::connections_of(tx, patron)).await.unwrap()
     }
@@ -110,14 +109,14 @@ impl Stage {
     }
 
     /// What a page does with an upload.
-    async fn upload(&self, platform: Platform, name: &str, bytes: &[u8]) -> Result<Import, ImportFailure> {
+    pub(super) async fn upload(&self, platform: Platform, name: &str, bytes: &[u8]) -> Result<Import, ImportFailure> {
         let mut incoming = Incoming::begin(&self.node, new_name()).await.unwrap();
         incoming.write(bytes).await.unwrap();
         let stored = incoming.end().await.unwrap();
         take_file(&self.node, self.patron, platform, None, name, false, stored).await
     }
 
-    async fn row(&self, id: i64) -> Import {
+    pub(super) async fn row(&self, id: i64) -> Import {
         self.node.db.read(move |tx| storage::imports::import(tx, id)).await.unwrap().unwrap()
     }
 
@@ -516,48 +515,6 @@ async fn a_pasted_list_is_read_line_by_line_and_what_names_nothing_is_kept_to_be
     assert_eq!((stage.stored().await, stage.kept().len()), ((2, 2), 0));
     let empty = take_list(&stage.node, stage.patron, Platform::Flickr, flickr.account, false, "\nnothing\n").await;
     assert!(empty.unwrap_err().to_string().contains("no line names a post") && stage.kept().is_empty());
-}
-
-#[tokio::test]
-async fn an_account_of_a_platform_without_an_api_is_named_and_what_is_brought_for_it_counts() {
-    let stage = Stage::new().await;
-    const PHOTOS: Platform = Platform::FiveHundredPx;
-    let list = |numbers: &[u32]| {
-        numbers.iter().map(|number| format!("https://500px.com/photo/{number}\n")).collect::<String>()
-    };
-    // Nobody says whose the file is.
-    let refused = stage.upload(PHOTOS, "faves.txt", list(&[1]).as_bytes()).await.unwrap_err().to_string();
-    assert!(refused.contains("does not say whose it is"), "{refused}");
-    let federation = crate::federation::library::federation(&stage.node).await.unwrap();
-    let (name, platform, handle) = ("nils".into(), "500px".into(), "https://500px.com/mira".into());
-    let command = Command::BridgeConnect { name, platform, handle, is_trusted: false };
-    let connected = execute(&federation, command).await.unwrap();
-    assert!(connected.text.contains("no API that tells what somebody likes"), "{}", connected.text);
-    stage.upload(PHOTOS, "faves.txt", list(&[1, 2]).as_bytes()).await.unwrap();
-    assert!(step(&stage.node).await.unwrap());
-    // A photo that is new since then counts, in a list as in a file.
-    let account = stage.connections().await[0].account.clone();
-    assert_eq!(account, "@mira");
-    let row = take_list(&stage.node, stage.patron, PHOTOS, account, false, &list(&[1, 2, 3])).await.unwrap();
-    assert!(step(&stage.node).await.unwrap());
-    let done = stage.row(row.id).await;
-    assert_eq!((done.state.as_str(), done.likes, done.baseline, done.flattrs), ("done", 3, 0, 1));
-    // In one step, by a list alone.
-    let row = take_list(
-        &stage.node,
-        stage.patron,
-        Platform::AppNet,
-        "nils".into(),
-        false,
-        "https://alpha.app.net/mira/post/7",
-    );
-    row.await.unwrap();
-    assert!(step(&stage.node).await.unwrap());
-    assert_eq!(stage.connections().await.len(), 2);
-    // A platform that is asked for accounts is not named.
-    let stranger =
-        take_list(&stage.node, stage.patron, Platform::GitHub, "x".into(), false, "https://github.com/a/b").await;
-    assert!(stranger.unwrap_err().to_string().contains("no account `x` is connected there"));
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn what_is_hidden_and_shown_again_is_the_same_like() {
             world.hide(post, false);
         }
         assert_eq!(world.read().await.0, 0, "{platform}, {is_own}");
-        let is_named = matches!(platform, Platform::Twitter | Platform::FiveHundredPx);
+        let is_named = platform == Platform::Twitter;
         if is_named {
             world.hide(&old[2], false);
             assert_eq!(world.read().await, (0, 0, 1), "{platform}: of before, whoever could see it");

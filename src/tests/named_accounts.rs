@@ -1,9 +1,12 @@
 //! Accounts of platforms that tell nobody what somebody likes: known by their names, one source of one patron each.
 
+use super::imports::Stage;
 use super::node::{Patron, TestNode};
 use super::on_both_databases;
+use crate::console::{Command, execute};
 use crate::domain::identity::{ExternalId, Platform};
 use crate::flows::prove_account::{self, ProveError, Standing};
+use crate::jobs::imports::{step, take_list};
 use crate::storage::connections::{self, Connection};
 
 const PLATFORM: Platform = Platform::FiveHundredPx;
@@ -102,4 +105,48 @@ fn the_number_of_a_named_account_takes_the_place_of_its_name_and_a_proof_that_of
         assert_eq!((proved.id, proved.account.as_str(), proved.baseline_at), (named.id, "13", None));
         assert_eq!(read_for(&node).len(), 2);
     });
+}
+
+#[tokio::test]
+async fn an_account_of_a_platform_without_an_api_is_named_and_what_is_brought_for_it_counts() {
+    let stage = Stage::new().await;
+    const PHOTOS: Platform = Platform::FiveHundredPx;
+    let list = |numbers: &[u32]| {
+        numbers.iter().map(|number| format!("https://500px.com/photo/{number}\n")).collect::<String>()
+    };
+    // Nobody says whose the file is.
+    let refused = stage.upload(PHOTOS, "faves.txt", list(&[1]).as_bytes()).await.unwrap_err().to_string();
+    assert!(refused.contains("does not say whose it is"), "{refused}");
+    let federation = crate::federation::library::federation(&stage.node).await.unwrap();
+    let (name, platform, handle) = ("nils".into(), "500px".into(), "https://500px.com/mira".into());
+    let command = Command::BridgeConnect { name, platform, handle, is_trusted: false };
+    let connected = execute(&federation, command).await.unwrap();
+    assert!(connected.text.contains("no API that tells what somebody likes"), "{}", connected.text);
+    stage.upload(PHOTOS, "faves.txt", list(&[1]).as_bytes()).await.unwrap();
+    assert!(step(&stage.node).await.unwrap());
+    let account = stage.connections().await[0].account.clone();
+    assert_eq!(account, "@mira");
+    // Everything until now, by the patron's word; a photo that is new since then counts.
+    take_list(&stage.node, stage.patron, PHOTOS, account.clone(), true, &list(&[1, 2])).await.unwrap();
+    assert!(step(&stage.node).await.unwrap());
+    let row = take_list(&stage.node, stage.patron, PHOTOS, account, false, &list(&[1, 2, 3])).await.unwrap();
+    assert!(step(&stage.node).await.unwrap());
+    let done = stage.row(row.id).await;
+    assert_eq!((done.state.as_str(), done.likes, done.baseline, done.flattrs), ("done", 3, 0, 1));
+    // In one step, by a list alone.
+    let row = take_list(
+        &stage.node,
+        stage.patron,
+        Platform::AppNet,
+        "nils".into(),
+        false,
+        "https://alpha.app.net/mira/post/7",
+    );
+    row.await.unwrap();
+    assert!(step(&stage.node).await.unwrap());
+    assert_eq!(stage.connections().await.len(), 2);
+    // A platform that is asked for accounts is not named.
+    let stranger =
+        take_list(&stage.node, stage.patron, Platform::GitHub, "x".into(), false, "https://github.com/a/b").await;
+    assert!(stranger.unwrap_err().to_string().contains("no account `x` is connected there"));
 }

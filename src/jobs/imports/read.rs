@@ -35,7 +35,7 @@ pub struct Batch {
 }
 
 enum Read {
-    Like(SeenPost, Option<Timestamp>),
+    Like(Box<SeenPost>, Option<Timestamp>),
     /// Known by address only.
     Asked(Box<LikeItem>),
     Unreadable,
@@ -119,7 +119,7 @@ impl Source {
                 }
                 match item {
                     Ok(item) if is_by_address(bridge, &item) => batch.push(Read::Asked(Box::new(item))),
-                    Ok(item) => batch.push(Read::Like(seen_post(node, &item.post), item.liked_at)),
+                    Ok(item) => batch.push(Read::Like(Box::new(seen_post(node, &item.post)), item.liked_at)),
                     Err(_) => batch.push(Read::Unreadable),
                 }
                 if !batch.is_full() {
@@ -169,7 +169,7 @@ impl Resolver {
         for item in batch.items {
             let item = match item {
                 Read::Like(post, liked_at) => {
-                    part.likes.push((post, liked_at));
+                    part.likes.push((*post, liked_at));
                     continue;
                 }
                 Read::Unreadable => {
