@@ -26,6 +26,8 @@ const FLAGS = [
 const PLATFORMS = ["twitter", "instagram", "vimeo", "soundcloud", "appnet", "github", "flickr", "500px", "fediverse"];
 // They give their people no file of likes.
 const WITHOUT_FILE = ["vimeo", "github", "fediverse"];
+// They show nobody's profile without a sign-in.
+const BY_SIGN_IN = ["twitter", "instagram"];
 // Who does it: a patron of one instance, and a creator of the same.
 const PATRON = "ben";
 const CREATOR = "ada";
@@ -234,20 +236,21 @@ async function claim(page, origin, options, platform, handle, view) {
 
 async function opt_out(page, origin, platform, handle, view) {
   await page.goto(`${origin}/opt-out`);
-  const values = await page.locator("#platform option").evaluateAll((options) => options.map((option) => option.value));
-  if (!values.includes(platform)) return "cannot be asked: write to the operator";
-  await page.selectOption("#platform", platform);
-  await page.fill("#account", handle);
-  await press(page, page.locator('form[action="/opt-out"] button'));
-  if ((await page.locator("#address").count()) === 0) return note(page);
-  const here = page.url();
-  const address = await page.locator("#address").inputValue();
-  await write_bio(page, view, `not me: ${address}`);
-  await page.goto(here);
-  await press(page, page.locator('form[action^="/opt-out/"] button'));
+  if (BY_SIGN_IN.includes(platform)) {
+    if (!(await through_the_door(page, "/opt-out-sign-in", platform, handle))) throw new Error("there is no door");
+  } else {
+    await page.selectOption("#platform", platform);
+    await page.fill("#account", handle);
+    await press(page, page.locator('form[action="/opt-out"] button'));
+    const here = page.url();
+    const address = await page.locator("#address").inputValue();
+    await write_bio(page, view, `not me: ${address}`);
+    await page.goto(here);
+    await press(page, page.locator('form[action^="/opt-out/"] button'));
+  }
   const said = await note(page);
   const stub = await page.goto(`${origin}/on/${platform}/${handle}`);
-  if (stub.status() === 200) throw new Error("the page of the account is still there");
+  if (stub.status() !== 410) throw new Error(`the page of the account answers ${stub.status()}: ${said}`);
   return `${said} [/on/${platform}/${handle}: ${stub.status()}]`;
 }
 

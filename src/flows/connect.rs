@@ -2,9 +2,9 @@
 //!
 //! Owns the rule that a like is taken back only when its absence has no other explanation. Platforms number their pages by
 //! position, so a list that changes while it is read shifts under the reader, and an item may slip through between two
-//! pages: see [`end_of_listing`]. Who sees less of a list than the one who read it before concludes nothing from what he
+//! pages: see `end_of_listing`. Who sees less of a list than the one who read it before concludes nothing from what he
 //! does not see. The rule is kept over passes that may take days, since each page is applied in a transaction together
-//! with where to go on. What an item that is there means is the business of [`listed_likes`]; what is read, of
+//! with where to go on. What an item that is there means is the business of `listed_likes`; what is read, of
 //! `jobs::bridges`. This flow is given pages.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Importing: likes from a file that the platform gave its user, or from a list of addresses that the user wrote.
 //!
 //! Owns that a file is the source of one patron's likes, as an account read by the API is, and under the same baseline
-//! rule ([`listed_likes`]): what was liked before pays nothing, what is undated and new since the first whole archive counts
+//! rule (`listed_likes`): what was liked before pays nothing, what is undated and new since the first whole archive counts
 //! when it is seen. A file out of an archive, or a list, is whole only by the patron's word; nothing is, while it is not
 //! known what all of it means. A file says nothing of unlikes. Imported twice, it changes nothing the second time. What was read is counted with
 //! the likes themselves, so an import that is interrupted goes on behind the last that was saved.
