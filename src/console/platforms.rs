@@ -1,17 +1,15 @@
 //! Commands about platforms: connections, and likes of bridged posts.
 
 use serde_json::{Value, json};
-use url::Url;
 
 use super::common::{parse, patron, refuse};
 use super::{Answer, Refused, table};
-use crate::bridges::{ReferenceError, Who};
+use crate::bridges::Who;
 use crate::domain::flattr::Source;
 use crate::domain::id::{ObjectId, PatronId};
-use crate::domain::identity::{ObjectRef, Platform};
+use crate::domain::identity::Platform;
 use crate::domain::time::{Month, Timestamp};
 use crate::federation::Node;
-use crate::federation::library::{self, Federation};
 use crate::flows::flattr;
 use crate::flows::flattr::PatronLike;
 use crate::flows::prove_account::{self, Standing};
@@ -185,21 +183,10 @@ pub async fn bridge_imports(node: &Node, name: &str) -> Result<Answer, Refused> 
 }
 
 /// The object that a person means: an address of ours, of a peer's proxy, of a platform, or `platform:id`.
-pub async fn find_object(federation: &Federation, target: &str) -> Result<ObjectId, Refused> {
-    let node: &Node = federation;
+pub async fn find_object(node: &Node, target: &str) -> Result<ObjectId, Refused> {
     match find::read(node, target) {
         Ok(pasted) => post_of(node, &pasted).await,
         Err(_) if !target.contains("://") => Err(Refused("name an address or platform:id".into())),
-        Err(ReferenceError::UnknownHost) => {
-            // A proxy on another instance says which post it stands for; who owns that post is asked of the platform.
-            let url = Url::parse(target).map_err(refuse)?;
-            let document = library::fetch_document(federation, &url).await.map_err(refuse)?;
-            let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
-            let platform: Platform =
-                text("flattr:platform").parse().map_err(|_| Refused(format!("{target} is not a bridged post")))?;
-            let object = ObjectRef::new(platform, text("flattr:objectId")).map_err(refuse)?;
-            post_of(node, &Pasted::Object(object)).await
-        }
         Err(error) => Err(refuse(error)),
     }
 }
@@ -220,10 +207,9 @@ async fn post_of(node: &Node, pasted: &Pasted) -> Result<ObjectId, Refused> {
     }
 }
 
-pub async fn like(federation: &Federation, name: &str, target: &str) -> Result<Answer, Refused> {
-    let node: &Node = federation;
+pub async fn like(node: &Node, name: &str, target: &str) -> Result<Answer, Refused> {
     let patron = patron(node, name).await?;
-    let object = find_object(federation, target).await?;
+    let object = find_object(node, target).await?;
     let like = PatronLike {
         patron: patron.id,
         object,

@@ -218,11 +218,6 @@ pub async fn fetch_exactly(fetches: &Fetches, id: &Url) -> Result<Actor, Library
     store_actor(fetches, &document, id).await
 }
 
-/// Fetches any ActivityStreams document; its id is its address.
-pub async fn fetch_document(federation: &Federation, uri: &Url) -> Result<Value, LibraryError> {
-    Ok(fetch(&federation.to_request_data(), uri).await?.0)
-}
-
 /// A document and the address at which it was found, which is its id.
 async fn fetch(fetches: &Fetches, uri: &Url) -> Result<(Value, Url), LibraryError> {
     fetches.client.check(uri).map_err(|error| FederationError::Other(error.to_string()))?;

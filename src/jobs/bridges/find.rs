@@ -10,6 +10,7 @@ use crate::domain::id::ObjectId;
 use crate::domain::identity::{ObjectRef, Platform};
 use crate::federation::Node;
 use crate::flows::notice::{self, SeenPost};
+use crate::flows::proxied;
 use crate::storage::identities::{self, Identity, Object};
 use crate::storage::{self, Tx};
 
@@ -79,7 +80,8 @@ pub enum Found {
 /// Reads a text without asking anybody.
 pub fn read(node: &Node, text: &str) -> Result<Pasted, ReferenceError> {
     let text = text.trim();
-    if let Some(object) = node.instance.parse_object_uri(text) {
+    // Ours, or another instance's proxy, which stands for the post that its path names.
+    if let Some(object) = node.instance.parse_object_uri(text).or_else(|| proxied(text)) {
         return Ok(Pasted::Object(object));
     }
     let is_word = !text.contains(['/', ' ']);

@@ -23,6 +23,8 @@ async fn what_is_known_is_found_by_every_way_to_write_it() {
         ("https://www.github.com/Octocat?tab=stars", &account),
         ("github:77", &post),
         (post.as_str(), &post),
+        // Another instance's proxy of it, wherever that is.
+        (&format!("http://beta.localhost:8080/bridge/github/objects/{}", object.object), &post),
     ] {
         let query = url::form_urlencoded::byte_serialize(typed.as_bytes()).collect::<String>();
         let reply = visitor.get(&app, &format!("/find?q={query}")).await;
