@@ -94,7 +94,7 @@ pub(super) const ELSEWHERE: [Like; 12] = [
     like("dan", Platform::Vimeo, "mira/tides", "2013-07-17T15:00:00Z", By::Name),
     like("ada", Platform::Twitter, "mira/gone-diving", "2013-07-17T16:00:00Z", By::SignIn),
     like("cleo", Platform::Instagram, "mira/wetsuit", "2013-07-17T17:00:00Z", By::SignIn),
-    like("ben", Platform::Fediverse, "mira/swell", "2013-07-17T18:00:00Z", By::SignIn),
+    like("cleo", Platform::Fediverse, "mira/swell", "2013-07-17T18:00:00Z", By::SignIn),
     like("dan", Platform::Twitter, "mira/gone-diving", "2013-07-18T16:00:00Z", By::File),
     like("ben", Platform::Instagram, "mira/wetsuit", "2013-07-18T17:00:00Z", By::File),
 ];
